@@ -1,0 +1,18 @@
+"""detectron2: importing this package registers the ResNeSt backbones with it."""
+
+from resnest_dense.d2.backbone import (
+    ResNeStBackbone,
+    build_resnest_backbone,
+    build_resnest_fpn_backbone,
+    build_retinanet_resnest_fpn_backbone,
+)
+from resnest_dense.d2.config import add_resnest_config, get_cfg
+
+__all__ = [
+    "ResNeStBackbone",
+    "add_resnest_config",
+    "build_resnest_backbone",
+    "build_resnest_fpn_backbone",
+    "build_retinanet_resnest_fpn_backbone",
+    "get_cfg",
+]

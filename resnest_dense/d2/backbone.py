@@ -1,0 +1,149 @@
+"""ResNeSt as a detectron2 backbone: the config read into an architecture, and three builders."""
+
+import logging
+from dataclasses import replace
+
+from detectron2.config import CfgNode
+from detectron2.layers import ShapeSpec, get_norm
+from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone
+from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
+
+from resnest_dense.architectures import Architecture, get_architecture
+from resnest_dense.errors import ResNeStValueError
+from resnest_dense.nn import Deformable, ResNeSt
+from resnest_dense.nn.norm import NORM_NAMES, Norm
+from resnest_dense.nn.stages import STAGE_NAMES
+
+__all__ = ["ResNeStBackbone", "build_resnest_backbone", "build_resnest_fpn_backbone",
+           "build_retinanet_resnest_fpn_backbone"]
+
+DEPTHS = (14, 26, 50, 101, 152, 200, 269)
+_OUTPUT_STRIDES = {1: 32, 2: 16, 4: 8}
+
+_logger = logging.getLogger(__name__)
+
+
+class ResNeStBackbone(ResNeSt, Backbone):
+    """:class:`resnest_dense.ResNeSt` with detectron2's contract; same arguments, same state dict."""
+
+    def output_shape(self) -> dict[str, ShapeSpec]:
+        """Channels and stride of each feature map."""
+        return {name: ShapeSpec(channels=channels, stride=stride)
+                for name, (channels, stride) in self.feature_info.items()}
+
+
+def build_resnest_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNeStBackbone:
+    """The ResNeSt that ``cfg.MODEL.RESNETS`` and ``cfg.MODEL.BACKBONE.FREEZE_AT`` describe.
+
+    Raises:
+        ResNeStValueError: a value that no ResNeSt has; the message names its key.
+    """
+    keys = cfg.MODEL.RESNETS
+    if keys.RES5_DILATION not in _OUTPUT_STRIDES:
+        raise ResNeStValueError(
+            f"MODEL.RESNETS.RES5_DILATION={keys.RES5_DILATION}: use 1 (output stride 32), 2 (16) or 4 (8)."
+        )
+    return ResNeStBackbone(
+        read_architecture(cfg),
+        norm=_read_norm(keys.NORM),
+        out_features=keys.OUT_FEATURES,
+        in_channels=input_shape.channels,
+        output_stride=_OUTPUT_STRIDES[keys.RES5_DILATION],
+        dilated_form=keys.DILATED_FORM,
+        freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT,
+        deform=_read_deformable(keys),
+        checkpoint_stages=keys.CHECKPOINT_STAGES,
+    )
+
+
+def build_resnest_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
+    """ResNeSt and a feature pyramid p2 to p6, p6 a max-pool of p5 (R-CNN detectors)."""
+    return _build_fpn(cfg, build_resnest_backbone(cfg, input_shape), LastLevelMaxPool())
+
+
+def build_retinanet_resnest_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
+    """ResNeSt and a feature pyramid p3 to p7, p6 and p7 convolved from res5 (RetinaNet)."""
+    bottom_up = build_resnest_backbone(cfg, input_shape)
+    channels = bottom_up.output_shape()["res5"].channels
+    return _build_fpn(cfg, bottom_up, LastLevelP6P7(channels, cfg.MODEL.FPN.OUT_CHANNELS))
+
+
+def _build_fpn(cfg, bottom_up, top_block) -> FPN:
+    return FPN(
+        bottom_up=bottom_up,
+        in_features=cfg.MODEL.FPN.IN_FEATURES,
+        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
+        norm=cfg.MODEL.FPN.NORM,
+        top_block=top_block,
+        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
+    )
+
+
+def read_architecture(cfg: CfgNode) -> Architecture:
+    """The architecture that ``cfg.MODEL.RESNETS`` describes.
+
+    ``NUM_GROUPS`` is the cardinality and counts once (the official wrapper squares it), and radix 1
+    has attention as in the official torch network (the wrapper drops it there).
+
+    Raises:
+        ResNeStValueError: a depth or width that no ResNeSt has.
+    """
+    keys = cfg.MODEL.RESNETS
+    if keys.DEPTH not in DEPTHS:
+        raise ResNeStValueError(
+            f"MODEL.RESNETS.DEPTH={keys.DEPTH} is not a ResNeSt: use one of {DEPTHS}, or "
+            "MODEL.BACKBONE.NAME build_resnet_fpn_backbone for a plain ResNet."
+        )
+    if keys.RES2_OUT_CHANNELS != 256:
+        raise ResNeStValueError(
+            f"MODEL.RESNETS.RES2_OUT_CHANNELS={keys.RES2_OUT_CHANNELS}: a ResNeSt has 256; narrow it "
+            "by MODEL.RESNETS.BOTTLENECK_WIDTH."
+        )
+    switches = {name: _read_switch(keys, name) for name in ("DEEP_STEM", "AVD", "AVG_DOWN")}
+    named = get_architecture(f"resnest{keys.DEPTH}")
+    return replace(
+        named,
+        stem_width=keys.STEM_WIDTH or named.stem_width,
+        radix=keys.RADIX,
+        cardinality=keys.NUM_GROUPS,
+        bottleneck_width=keys.WIDTH_PER_GROUP * keys.BOTTLENECK_WIDTH // 64,
+        avd_first=keys.AVD_FIRST,
+        deep_stem=switches["DEEP_STEM"],
+        avd=switches["AVD"],
+        avg_down=switches["AVG_DOWN"],
+    )
+
+
+def _read_switch(keys: CfgNode, name: str) -> bool:
+    # The first fork saved configs with these keys False and built the parts all the same; the
+    # pools have no weights, so obeying such a file would give wrong features without an error.
+    if not keys[name] and keys.RADIX > 1:
+        _logger.warning(
+            "MODEL.RESNETS.%s is False at RADIX %d: built all the same, as the official code does.",
+            name, keys.RADIX,
+        )
+        return True
+    return keys[name]
+
+
+def _read_norm(name: str) -> Norm:
+    return name if name in NORM_NAMES else lambda channels: get_norm(name, channels)
+
+
+def _read_deformable(keys: CfgNode) -> Deformable | None:
+    stages = tuple(s for s, on in zip(STAGE_NAMES, keys.DEFORM_ON_PER_STAGE) if on)
+    if not stages:
+        return None
+    return Deformable(stages, modulated=keys.DEFORM_MODULATED, groups=keys.DEFORM_NUM_GROUPS)
+
+
+def _register(builder) -> None:
+    # The official wrapper (resnest.d2) uses the same names; ours take their place where it came
+    # first, and a second import of this module changes nothing.
+    BACKBONE_REGISTRY._obj_map.pop(builder.__name__, None)
+    BACKBONE_REGISTRY.register(builder)
+
+
+for _builder in (build_resnest_backbone, build_resnest_fpn_backbone,
+                 build_retinanet_resnest_fpn_backbone):
+    _register(_builder)

@@ -1,0 +1,30 @@
+"""Activation checkpointing of a stage, without changing what its norms learn."""
+
+import contextlib
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+__all__ = ["run_checkpointed"]
+
+
+def run_checkpointed(blocks: nn.Sequential, x: Tensor) -> Tensor:
+    """``blocks(x)``, keeping only the input of each block and recomputing the rest in backward."""
+    for block in blocks:
+        x = checkpoint(block, x, use_reentrant=False, context_fn=lambda block=block: (
+            contextlib.nullcontext(), _statistics_untouched(block)))
+    return x
+
+
+@contextlib.contextmanager
+def _statistics_untouched(block: nn.Module):
+    # The second forward must not move the running statistics once more.
+    norms = [m for m in block.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True

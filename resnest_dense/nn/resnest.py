@@ -1,0 +1,136 @@
+"""The backbone: a stem and four stages, from an image to feature maps by name."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from resnest_dense.architectures import Architecture, get_architecture
+from resnest_dense.errors import ResNeStValueError, near
+from resnest_dense.nn.bottleneck import EXPANSION, Bottleneck
+from resnest_dense.nn.checkpointing import run_checkpointed
+from resnest_dense.nn.deform import Deformable
+from resnest_dense.nn.norm import Norm, freeze_batch_norms
+from resnest_dense.nn.stages import STAGE_NAMES, StagePlan, plan_stages
+from resnest_dense.nn.stem import Stem
+
+__all__ = ["ResNeSt", "create_backbone"]
+
+FEATURE_NAMES = ("stem", *STAGE_NAMES)
+_PLANES = (64, 128, 256, 512)
+
+
+class ResNeSt(nn.Module):
+    """ResNeSt feature extractor (arXiv 2004.08955), parameters named as in the official detectron2
+    wrapper (recipes.md 3.2). Stages after the last one asked for are not built.
+
+    Args:
+        architecture: what the network is like.
+        norm: "BN", "SyncBN", "FrozenBN", "GN", "" (none) or a callable ``channels -> Module``.
+        out_features: names out of "stem", "res2", "res3", "res4", "res5".
+        in_channels: channels of the image.
+        output_stride: stride of res5: 32, 16 or 8.
+        dilated_form: "official", "mmseg" or "detectron2", see
+            :func:`resnest_dense.nn.stages.plan_stages`; matters below output stride 32 only.
+        freeze_at: 0 trains everything, 1 freezes the stem, 2 the stem and res2, up to 5.
+        deform: None, or which stages have deformable 3x3 convolutions.
+        checkpoint_stages: names of the stages whose activations are recomputed in backward.
+
+    Shape:
+        (N, in_channels, H, W) -> {name: (N, C_name, ceil(H / s_name), ceil(W / s_name))}
+
+    Raises:
+        ResNeStValueError: a name or number outside those listed; an input of another rank, type or
+            number of channels.
+    """
+
+    def __init__(self, architecture: Architecture, *, norm: Norm = "BN",
+                 out_features: Sequence[str] = STAGE_NAMES, in_channels: int = 3,
+                 output_stride: int = 32, dilated_form: str = "official", freeze_at: int = 0,
+                 deform: Deformable | None = None, checkpoint_stages: Sequence[str] = ()):
+        super().__init__()
+        _check_names("out_features", out_features, FEATURE_NAMES)
+        _check_names("checkpoint_stages", checkpoint_stages, STAGE_NAMES)
+        if not out_features:
+            raise ResNeStValueError(f"out_features is empty: name some of {FEATURE_NAMES}.")
+        if freeze_at not in range(len(FEATURE_NAMES) + 1):
+            raise ResNeStValueError(f"freeze_at={freeze_at!r}: use a whole number from 0 to 5.")
+        if in_channels < 1:
+            raise ResNeStValueError(f"in_channels={in_channels!r}: use at least 1.")
+
+        self.in_channels = in_channels
+        self.out_features = tuple(out_features)
+        self.checkpoint_stages = tuple(checkpoint_stages)
+        self.stem = Stem(in_channels, architecture, norm=norm)
+        channels, stride = {"stem": architecture.stem_channels}, {"stem": 4}
+        reached = architecture.stem_channels
+        last = max(map(FEATURE_NAMES.index, out_features))
+        plans = plan_stages(output_stride, dilated_form)
+        for i, name in enumerate(STAGE_NAMES[:last]):
+            stage = _make_stage(reached, i, architecture, plans[i], norm=norm,
+                                deform=deform if deform and name in deform.stages else None)
+            self.add_module(name, stage)
+            reached = channels[name] = _PLANES[i] * EXPANSION
+            stride[name] = stride[FEATURE_NAMES[i]] * plans[i].stride
+        self.feature_info = {name: (channels[name], stride[name]) for name in self.out_features}
+        for name in FEATURE_NAMES[:freeze_at]:
+            if hasattr(self, name):
+                freeze_batch_norms(getattr(self, name))
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        self._check_input(x)
+        features = {}
+        for name in FEATURE_NAMES:
+            part = getattr(self, name, None)
+            if part is None:
+                break
+            recompute = name in self.checkpoint_stages and self.training
+            x = run_checkpointed(part, x) if recompute else part(x)
+            if name in self.out_features:
+                features[name] = x
+        return {name: features[name] for name in self.out_features}
+
+    def _check_input(self, x: Tensor) -> None:
+        if x.dim() != 4 or x.shape[1] != self.in_channels:
+            raise ResNeStValueError(
+                f"ResNeSt got an input of shape {tuple(x.shape)}; it takes (N, {self.in_channels}, "
+                "H, W). Add the batch dimension, or build it with another in_channels."
+            )
+        if not x.is_floating_point():
+            raise ResNeStValueError(
+                f"ResNeSt got an input of type {x.dtype}; it takes floats: normalise the image first."
+            )
+
+
+def create_backbone(name: str, *, norm: Norm = "BN", out_features: Sequence[str] = STAGE_NAMES,
+                    in_channels: int = 3, output_stride: int = 32, dilated_form: str = "official",
+                    freeze_at: int = 0, deform: Deformable | None = None,
+                    checkpoint_stages: Sequence[str] = ()) -> ResNeSt:
+    """The named ResNeSt, initialised as the official code does; arguments as in :class:`ResNeSt`.
+
+    Args:
+        name: one of :func:`resnest_dense.list_architectures`.
+
+    Raises:
+        ResNeStValueError: an unknown name, or as :class:`ResNeSt`.
+    """
+    return ResNeSt(
+        get_architecture(name), norm=norm, out_features=out_features, in_channels=in_channels,
+        output_stride=output_stride, dilated_form=dilated_form, freeze_at=freeze_at, deform=deform,
+        checkpoint_stages=checkpoint_stages,
+    )
+
+
+def _make_stage(in_channels: int, index: int, architecture: Architecture, plan: StagePlan, *,
+                norm: Norm, deform: Deformable | None) -> nn.Sequential:
+    planes, common = _PLANES[index], dict(norm=norm, deform=deform)
+    first = Bottleneck(in_channels, planes, architecture, stride=plan.stride,
+                       pool=plan.pool and architecture.avd, dilation=plan.first_dilation, **common)
+    others = [Bottleneck(planes * EXPANSION, planes, architecture, dilation=plan.dilation, **common)
+              for _ in range(architecture.blocks[index] - 1)]
+    return nn.Sequential(first, *others)
+
+
+def _check_names(argument: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ResNeStValueError(f"Unknown name {name!r} in {argument}. {near(name, known)}")

@@ -1,0 +1,66 @@
+"""The split-attention 3x3 convolution (paper section 3.1, figure 2)."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from resnest_dense import ops
+from resnest_dense.nn.deform import Deformable, DeformConv2d
+from resnest_dense.nn.norm import Norm, apply_pooled_norm, make_norm, make_pooled_norm
+
+__all__ = ["SplitAttention"]
+
+REDUCTION = 4
+MIN_INTER_CHANNELS = 32
+
+
+class SplitAttention(nn.Module):
+    """A grouped 3x3 convolution into R splits, and their sum weighed by attention.
+
+    Args:
+        channels: channels C of input and output.
+        radix: number of splits R.
+        cardinality: number of groups K, each with attention of its own.
+        stride: stride of the 3x3.
+        dilation: dilation of the 3x3.
+        norm: see :func:`resnest_dense.nn.norm.make_norm`.
+        deform: None for a plain 3x3, or what its deformable form is like.
+
+    Shape:
+        (N, C, H, W) -> (N, C, ceil(H / stride), ceil(W / stride))
+    """
+
+    def __init__(self, channels: int, *, radix: int, cardinality: int, stride: int, dilation: int,
+                 norm: Norm, deform: Deformable | None = None):
+        super().__init__()
+        self.radix = radix
+        self.cardinality = cardinality
+        inner = max(channels * radix // REDUCTION, MIN_INTER_CHANNELS)
+        geometry = dict(kernel_size=3, stride=stride, padding=dilation, dilation=dilation,
+                        groups=cardinality * radix)
+        if deform is None:
+            self.conv = nn.Conv2d(channels, channels * radix, bias=False, **geometry)
+        else:
+            self.conv = DeformConv2d(channels, channels * radix, modulated=deform.modulated,
+                                     **geometry)
+        self.bn0 = make_norm(norm, channels * radix)
+        self.fc1 = nn.Conv2d(channels, inner, 1, groups=cardinality)
+        self.bn1 = make_pooled_norm(norm, inner)
+        self.fc2 = nn.Conv2d(inner, channels * radix, 1, groups=cardinality)
+
+    def forward(self, x: Tensor, offset: Tensor | None = None) -> Tensor:
+        """The attended sum of the splits of ``x``.
+
+        Args:
+            x: (N, C, H, W)
+            offset: what the block's offset convolution predicts, for a deformable 3x3.
+        """
+        x = self.conv(x) if offset is None else self.conv(x, offset)
+        if self.bn0 is not None:
+            x = self.bn0(x)
+        x = F.relu_(x)
+        gap = self.fc1(ops.radix_pool(x, self.radix))
+        if self.bn1 is not None:
+            gap = apply_pooled_norm(self.bn1, gap)
+        logits = self.fc2(F.relu_(gap))
+        attention = ops.radix_attention(logits, self.radix, self.cardinality)
+        return ops.radix_sum(x, attention, self.radix)

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = next(
+    line.split('"')[1]
+    for line in (ROOT / "resnest_dense" / "__init__.py").read_text().splitlines()
+    if line.startswith("__version__")
+)
+# `configs/` stands at the top of the repository and is installed as `resnest_dense.configs`.
+CONFIG_PACKAGES = ["resnest_dense.configs"] + [
+    f"resnest_dense.configs.{name}" for name in find_packages("configs")
+]
+CONFIG_FILES = [
+    str(path.relative_to(ROOT / "configs"))
+    for path in sorted((ROOT / "configs").rglob("*"))
+    if path.suffix in (".yaml", ".py")
+]
+
+setup(
+    name="resnest_dense",
+    version=VERSION,
+    description="ResNeSt backbones for dense prediction with detectron2 and MMSegmentation",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["resnest_dense", "resnest_dense.*"]) + CONFIG_PACKAGES,
+    package_dir={"resnest_dense.configs": "configs"},
+    package_data={
+        "resnest_dense": ["weights/*.json"],
+        "resnest_dense.configs": CONFIG_FILES,
+    },
+    install_requires=["torch>=2.4", "torchvision>=0.19", "numpy", "pillow", "safetensors"],
+    extras_require={
+        # detectron2 itself is on no package index under its own name: see the README.
+        "detectron2": [
+            "fvcore", "iopath", "yacs", "omegaconf", "hydra-core", "pycocotools", "opencv-python",
+            "tabulate", "cloudpickle", "termcolor", "tqdm", "tensorboard", "matplotlib",
+            "packaging", "black", "setuptools<82",
+        ],
+        "mmseg": [
+            # mmcv is left to the user: mmcv-lite, or mmcv where it can be compiled.
+            "mmsegmentation>=1.2", "mmengine>=0.10", "ftfy", "regex",
+            "opencv-python", "matplotlib", "setuptools<82",
+        ],
+        "test": ["pytest", "timm", "build"],
+    },
+    entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},
+)

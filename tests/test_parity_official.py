@@ -1,0 +1,83 @@
+"""Our network against the official torch network: same weights in, same numbers out."""
+
+import pytest
+import torch
+from peers import official_features, official_network, official_state_dict, ours_from_official
+
+from resnest_dense import create_backbone, list_architectures
+
+LARGE = ("resnest152", "resnest200", "resnest269")
+SMALL = [name for name in list_architectures() if name not in LARGE]
+FAST = [name for name in SMALL if "_fast_" in name]
+ODD = (2, 3, 67, 97)
+
+
+def pair(name, dtype, output_stride=32):
+    official = official_network(name, output_stride).to(dtype)
+    ours = create_backbone(name, output_stride=output_stride).to(dtype)
+    ours.load_state_dict(official_state_dict(official))
+    return ours, official
+
+
+def relative_difference(ours, theirs):
+    return float((ours - theirs).abs().max() / theirs.abs().max())
+
+
+def assert_same_features(ours, official, x, tolerance):
+    theirs = official_features(official, x)
+    for name, feature in ours(x).items():
+        assert feature.shape == theirs[name].shape
+        assert relative_difference(feature, theirs[name]) < tolerance, name
+
+
+@pytest.mark.parametrize("output_stride", [32, 16, 8])
+@pytest.mark.parametrize("name", SMALL)
+def test_features_in_eval(name, output_stride):
+    ours, official = pair(name, torch.float64, output_stride)
+    with torch.no_grad():
+        assert_same_features(ours.eval(), official.eval(), torch.randn(ODD).double(), 1e-10)
+
+
+@pytest.mark.parametrize("name", ["resnest50", "resnest101", *FAST])
+def test_features_in_eval_in_single_precision(name):
+    ours, official = pair(name, torch.float32)
+    with torch.no_grad():
+        assert_same_features(ours.eval(), official.eval(), torch.randn(ODD), 1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnest14", "resnest50", *FAST])
+def test_features_and_statistics_in_training(name):
+    ours, official = pair(name, torch.float64)
+    assert_same_features(ours, official, torch.randn(ODD).double(), 1e-10)
+    statistics = official_state_dict(official)
+    for key, value in ours.state_dict().items():
+        torch.testing.assert_close(value, statistics[key], rtol=1e-9, atol=1e-9, msg=key)
+
+
+@pytest.mark.parametrize("name,output_stride", [("resnest50", 32), ("resnest101", 32),
+                                                ("resnest26", 16), ("resnest26", 8),
+                                                *((name, 32) for name in FAST)])
+def test_gradients(name, output_stride):
+    ours, official = pair(name, torch.float64, output_stride)
+    x = torch.randn(2, 3, 65, 67).double()
+    inputs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    sum(f.square().mean() for f in ours(inputs[0]).values()).backward()
+    sum(f.square().mean() for f in official_features(official, inputs[1]).values()).backward()
+    assert relative_difference(inputs[0].grad, inputs[1].grad) < 1e-10
+    gradients = {ours_from_official(k): p.grad for k, p in official.named_parameters()}
+    for key, parameter in ours.named_parameters():
+        theirs = gradients[key]
+        scale = max(float(theirs.abs().max()), 1e-8)  # fc1.bias before a batch norm has none.
+        assert float((parameter.grad - theirs).abs().max()) < 1e-9 * scale + 1e-14, key
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_networks_by_names_shapes_and_counts(name):
+    with torch.device("meta"):
+        ours = create_backbone(name)
+        official = official_network(name)
+    theirs = official_state_dict(official)
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.items()}
+    fc = sum(p.numel() for p in official.fc.parameters())
+    count = sum(p.numel() for p in official.parameters()) - fc
+    assert sum(p.numel() for p in ours.parameters()) == count
