@@ -19,12 +19,15 @@ def run_checkpointed(blocks: nn.Sequential, x: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def _statistics_untouched(block: nn.Module):
-    # The second forward must not move the running statistics once more.
+    # The second forward must not move the running statistics once more. Leaving them out of the
+    # call would change what it saves for backward, so they move by nothing instead.
     norms = [m for m in block.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    before = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, (momentum, batches) in zip(norms, before):
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(batches)

@@ -1,0 +1,57 @@
+"""Parameter counts and multiply-adds that others have published (recipes.md 1.1 and 1.2)."""
+
+import pytest
+import torch
+from fvcore.nn import FlopCountAnalysis
+from torch import nn
+
+from resnest_dense import create_backbone, list_architectures
+
+# name: (million parameters with classifier, million without, GMACs at 224)
+PUBLISHED = {
+    "resnest14": (10.61, 8.56, 2.76), "resnest26": (17.07, 15.02, 3.64),
+    "resnest50": (27.48, 25.43, 5.40), "resnest101": (48.28, 46.23, 10.27),
+    "resnest152": (None, None, None),
+    "resnest200": (70.20, 68.15, 17.53), "resnest269": (110.93, 108.88, 22.58),
+    "resnest101_fast": (48.17, 46.12, 8.07),
+    "resnest50_fast_1s1x64d": (26.22, 24.17, 4.34), "resnest50_fast_2s1x64d": (27.48, 25.43, 4.34),
+    "resnest50_fast_4s1x64d": (31.91, 29.86, 4.35), "resnest50_fast_1s2x40d": (25.95, 23.90, 4.38),
+    "resnest50_fast_2s2x40d": (26.94, 24.90, 4.38), "resnest50_fast_4s2x40d": (30.42, 28.37, 4.41),
+    "resnest50_fast_1s4x24d": (25.68, 23.63, 4.42),
+}
+NAMES = [name for name, (params, *_) in PUBLISHED.items() if params]
+
+
+class Classifier(nn.Module):
+    """The backbone with the 1000-way classifier that the published figures include."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.backbone = create_backbone(name, out_features=["res5"])
+        self.fc = nn.Linear(2048, 1000)
+
+    def forward(self, x):
+        return self.fc(self.backbone(x)["res5"].mean((2, 3)))
+
+
+def test_the_table_covers_every_architecture():
+    assert list(PUBLISHED) and set(PUBLISHED) == set(list_architectures())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters(name):
+    with_classifier, without, _ = PUBLISHED[name]
+    with torch.device("meta"):
+        net = Classifier(name)
+    count = sum(p.numel() for p in net.parameters()) / 1e6
+    assert round(count, 2) == with_classifier
+    assert abs(count - 2.049 - without) < 0.0055  # Both are rounded to two digits.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_multiply_adds(name):
+    published = PUBLISHED[name][2]
+    counter = FlopCountAnalysis(Classifier(name).eval(), torch.zeros(1, 3, 224, 224))
+    counter.unsupported_ops_warnings(False)
+    # The sources differ by up to 0.02 in whether they count norms beside the convolutions.
+    assert abs(counter.total() / 1e9 - published) <= 0.005 * published
