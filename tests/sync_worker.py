@@ -22,7 +22,8 @@ def work(rank, port, x, folder):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     net = make_network("SyncBN")
-    features = nn.parallel.DistributedDataParallel(net)(x[slice(*SPLITS[rank])])["res5"]
+    model = nn.parallel.DistributedDataParallel(net)
+    features = model(x[slice(*SPLITS[rank])])["res5"]
     # DistributedDataParallel averages over the two processes.
     (features.square().mean((1, 2, 3)).sum() * 2 / len(x)).backward()
     gradients = {name: p.grad for name, p in net.named_parameters()}

@@ -26,7 +26,8 @@ def mmseg_network(depth=50, **options):
 
     net = ResNeSt(depth=depth, radix=2, reduction_factor=4, avg_down_stride=True, **options)
     randomise_statistics(net)
-    return net.eval()
+    net.eval()  # its train() returns nothing
+    return net
 
 
 def load(net, state):

@@ -78,4 +78,4 @@ def test_two_cpu_processes_give_what_one_gives(tmp_path):
     torch.testing.assert_close(torch.cat([first, others]), features.detach(), rtol=1e-7, atol=1e-9)
     torch.testing.assert_close(state, net.state_dict(), rtol=1e-9, atol=1e-9)
     for name, parameter in net.named_parameters():
-        torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-5, atol=1e-8)
+        torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-5, atol=1e-8, msg=name)
