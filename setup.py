@@ -32,7 +32,8 @@ setup(
         "resnest_dense": ["weights/*.json"],
         "resnest_dense.configs": CONFIG_FILES,
     },
-    install_requires=["torch>=2.4", "torchvision>=0.19", "numpy", "pillow", "safetensors"],
+    install_requires=["torch>=2.4", "torchvision>=0.19", "numpy", "pillow", "safetensors",
+                      "filelock"],
     extras_require={
         # detectron2 itself is on no package index under its own name: see the README.
         "detectron2": [

@@ -1,8 +1,9 @@
 """ResNeSt (split-attention networks, arXiv 2004.08955) backbones for dense prediction."""
 
 from resnest_dense.architectures import Architecture, get_architecture, list_architectures
+from resnest_dense.create import create_backbone
 from resnest_dense.errors import ResNeStError, ResNeStValueError
-from resnest_dense.nn import Deformable, ResNeSt, create_backbone
+from resnest_dense.nn import Deformable, ResNeSt
 
 __version__ = "0.1.0"
 __all__ = [

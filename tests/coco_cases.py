@@ -1,4 +1,4 @@
-"""A small COCO-format set without a flaw, and the ways to break it that the check must tell apart."""
+"""A small COCO-format set without a flaw, and the ways to break it."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ NAN = float("nan")
 
 
 def write_good_set(folder):
-    """Two images of 64x48, six objects in each, with polygons and two keypoints; returns the JSON."""
+    """Two images of six objects with polygons and keypoints; returns the content of the JSON."""
     (folder / "images").mkdir()
     for name in ("a.jpg", "b.png"):
         _save(folder / "images", name)
@@ -129,7 +129,8 @@ def _number_images_by_text(content, folder):
 IMAGE_CASES = [
     Case("no-images no-annotations category-unused", ("'images' is an empty list",),
          lambda content, folder: content.update(images=[], annotations=[])),
-    Case("image-id annotation-image-unknown image-empty", ("images[1]", "b.png"), _without("images", "id")),
+    Case("image-id annotation-image-unknown image-empty", ("images[1]", "b.png"),
+         _without("images", "id")),
     Case("image-id annotation-image-unknown image-empty", ("id [2]", "b.png"), _image(id=[2])),
     Case("image-id-repeated annotation-image-unknown image-empty", ("image id 1, 2 times",),
          _image(id=1)),
@@ -199,7 +200,7 @@ ANNOTATION_CASES = [
          _without("annotations", "image_id")),
     Case("annotation-image-unknown", ("annotation id 2 (annotations[1]): image_id=99",),
          _object(image_id=99)),
-    Case("annotation-category-id", ("annotation id 2 of image 'a.jpg': category_id=None",),
+    Case("annotation-category-id", ("annotation id 2 (annotations[1]): category_id=None",),
          _without("annotations", "category_id")),
     Case("annotation-category-unknown", ("annotation id 2 of image 'a.jpg': category_id=0",),
          _object(category_id=0)),
@@ -213,7 +214,7 @@ ANNOTATION_CASES = [
          _without("annotations", "iscrowd")),
     Case("area-missing", ("annotation id 2 of image 'a.jpg': area=None",),
          _without("annotations", "area")),
-    Case("area-missing", ("annotation id 2 of image 'a.jpg': area=nan",), _object(area=NAN)),
+    Case("area-not-positive", ("annotation id 2 of image 'a.jpg': area=nan",), _object(area=NAN)),
     Case("area-not-positive", ("annotation id 2 of image 'a.jpg': area=-3",), _object(area=-3)),
 ]
 BOX_CASES = [
@@ -234,7 +235,7 @@ BOX_CASES = [
          _all_objects(lambda entry: {"bbox": [20, 20, 50, 46]}), {"need_masks": False}),
     Case("bbox-empty", ("annotation id 2", "bbox=[10.0, 7.0, 12.0, 0.0]"),
          _object(bbox=[10, 7, 12, 0])),
-    Case("bbox-outside", ("annotation id 2 of image 'a.jpg' (64x48): bbox=[64.0, 7.0, 12.0, 10.0]",),
+    Case("bbox-outside", ("annotation id 2 of image 'a.jpg' (64x48): bbox=[64.0, 7.0",),
          _object(bbox=[64, 7, 12, 10])),
     Case("bbox-negative-corner", ("annotation id 2 of image 'a.jpg' (64x48): bbox=[-3.0, 7.0",),
          _object(bbox=[-3, 7, 25, 10])),
@@ -258,12 +259,16 @@ MASK_CASES = [
          _object(segmentation=[[10, None, 22, 7, 22, 17]])),
     Case("polygon-number", ("annotation id 2 of image 'a.jpg': [10, nan,",),
          _object(segmentation=[[10, NAN, 22, 7, 22, 17]])),
+    Case("polygon-number", ("annotation id 2 of image 'a.jpg': from (10, 7) to (1e+20, 17)",),
+         _object(segmentation=[[10, 7, 1e20, 7, 22, 17]])),
     Case("polygon-outside", ("annotation id 2 of image 'a.jpg': mask from [10.0, -4.0]",),
          _object(segmentation=[[10, -4, 22, 7, 22, 17]])),
     Case("rle-form", ("annotation id 2 of image 'a.jpg': {'size': [48, 64]}",),
          _object(segmentation={"size": [48, 64]})),
     Case("rle-form", ("annotation id 2 of image 'a.jpg'",),
          _object(segmentation={"size": 48, "counts": [3072]})),
+    Case("rle-form", ("annotation id 2 of image 'a.jpg'",),
+         _object(segmentation={"size": [48, 64], "counts": [100, -8, 2980]})),
     Case("rle-size", ("annotation id 2 of image 'a.jpg': size=[64, 48], image height and width",),
          _object(segmentation=rle(size=(64, 48)))),
     Case("rle-broken", ("annotation id 2 of image 'a.jpg': runs of 70 pixels in all",),

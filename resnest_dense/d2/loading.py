@@ -1,10 +1,40 @@
-"""``MODEL.WEIGHTS`` into a detector."""
+"""``MODEL.WEIGHTS`` into a detector: any layout of a ResNeSt, with a report, on the right input."""
 
 from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.config import CfgNode
+from torch import nn
+
+from resnest_dense.nn import ResNeSt
+from resnest_dense.weights import LoadReport, check_contract, load
 
 __all__ = ["load_weights"]
 
 
-def load_weights(checkpointer: DetectionCheckpointer, source: str) -> None:
-    """Loads ``source`` into the checkpointer's model; an empty one leaves the random weights."""
-    checkpointer.load(source)
+def load_weights(model: nn.Module, cfg: CfgNode) -> LoadReport | None:
+    """Loads ``cfg.MODEL.WEIGHTS``; an empty one leaves the random weights.
+
+    Args:
+        model: a detector built from ``cfg``, changed in place.
+        cfg: names the weights and the input that the model gets.
+
+    Returns:
+        What was loaded; None for a model without a ResNeSt, which detectron2 loads itself.
+
+    Raises:
+        ResNeStError: a source that cannot be read, weights that do not fill the backbone, or that
+            were trained on another input than ``INPUT.FORMAT`` and ``MODEL.PIXEL_*`` give.
+    """
+    source = cfg.MODEL.WEIGHTS
+    if not source:
+        return None
+    if not any(isinstance(module, ResNeSt) for module in model.modules()):
+        DetectionCheckpointer(model).load(source)
+        return None
+    report = load(model, source)
+    if report.contract is not None:
+        check_contract(
+            report.contract, channel_order=cfg.INPUT.FORMAT, mean=cfg.MODEL.PIXEL_MEAN,
+            std=cfg.MODEL.PIXEL_STD, source=source,
+            keys=("INPUT.FORMAT", "MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD"),
+        )
+    return report

@@ -59,7 +59,7 @@ class Trainer(DefaultTrainer):
                 "--resume: no checkpoint in %s, so training starts from the beginning.",
                 self.cfg.OUTPUT_DIR,
             )
-        load_weights(self.checkpointer, self.cfg.MODEL.WEIGHTS)
+        load_weights(self.model, self.cfg)
 
 
 def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
@@ -69,5 +69,5 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
     if resume and checkpointer.has_checkpoint():
         checkpointer.resume_or_load("", resume=True)
     else:
-        load_weights(checkpointer, cfg.MODEL.WEIGHTS)
+        load_weights(model, cfg)
     return Trainer.test(cfg, model)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from resnest_dense.architectures import Architecture, get_architecture
+from resnest_dense.architectures import Architecture
 from resnest_dense.errors import ResNeStValueError, near
 from resnest_dense.nn.bottleneck import EXPANSION, Bottleneck
 from resnest_dense.nn.checkpointing import run_checkpointed
@@ -13,7 +13,7 @@ from resnest_dense.nn.norm import Norm, freeze_batch_norms
 from resnest_dense.nn.stages import STAGE_NAMES, StagePlan, plan_stages
 from resnest_dense.nn.stem import Stem
 
-__all__ = ["ResNeSt", "create_backbone"]
+__all__ = ["ResNeSt"]
 
 FEATURE_NAMES = ("stem", *STAGE_NAMES)
 _PLANES = (64, 128, 256, 512)
@@ -99,25 +99,6 @@ class ResNeSt(nn.Module):
             raise ResNeStValueError(
                 f"ResNeSt got an input of type {x.dtype}; it takes floats: normalise the image first."
             )
-
-
-def create_backbone(name: str, *, norm: Norm = "BN", out_features: Sequence[str] = STAGE_NAMES,
-                    in_channels: int = 3, output_stride: int = 32, dilated_form: str = "official",
-                    freeze_at: int = 0, deform: Deformable | None = None,
-                    checkpoint_stages: Sequence[str] = ()) -> ResNeSt:
-    """The named ResNeSt, initialised as the official code does; arguments as in :class:`ResNeSt`.
-
-    Args:
-        name: one of :func:`resnest_dense.list_architectures`.
-
-    Raises:
-        ResNeStValueError: an unknown name, or as :class:`ResNeSt`.
-    """
-    return ResNeSt(
-        get_architecture(name), norm=norm, out_features=out_features, in_channels=in_channels,
-        output_stride=output_stride, dilated_form=dilated_form, freeze_at=freeze_at, deform=deform,
-        checkpoint_stages=checkpoint_stages,
-    )
 
 
 def _make_stage(in_channels: int, index: int, architecture: Architecture, plan: StagePlan, *,

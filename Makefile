@@ -1,0 +1,36 @@
+# `make demo` trains and evaluates a ResNeSt detector; `make test` runs every test. Both set up .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+SITE = $(shell $(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")
+UV = VIRTUAL_ENV=.venv $(BIN)/uv
+# Waiting threads sleep instead of spinning: other work on the machine then costs little.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test install lock clean
+
+demo: install
+	$(BIN)/python tools/mini_coco_demo.py --out results/demo
+
+test: install
+	$(BIN)/python -m pytest
+
+install: .venv/installed
+
+.venv/installed: requirements.lock requirements-nodeps.lock setup.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv==0.13.9
+	$(UV) pip install --quiet --requirement requirements.lock
+	$(UV) pip install --quiet --python-version 3.10 --only-binary :all: --no-deps --require-hashes \
+		--target "$(SITE)" --requirement requirements-nodeps.lock
+	# The wheel brings a package `tools` that would hide a user's own folder of that name.
+	rm -rf "$(SITE)/tools"
+	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock:
+	$(UV) pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-annotate \
+		--no-header --extra detectron2 --extra mmseg --extra test setup.py requirements.in \
+		--output-file requirements.lock
+
+clean:
+	rm -rf .venv results output build dist *.egg-info

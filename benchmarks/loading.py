@@ -1,0 +1,92 @@
+"""Time and memory of loading weights, against ``torch.load`` and ``load_state_dict``.
+
+    python benchmarks/loading.py --architecture resnest269 --repeats 3
+
+Each measurement is a process of its own: time is that of loading alone, into a network that is
+already built; memory is how far the process grew above what it was before the network was built, at
+its highest, in multiples of the file. Targets: time within 1.5 times torch's, memory at most 2.2.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from resnest_dense import create_backbone, weights
+
+LAYOUTS = ("detectron2", "upstream", "mm")
+
+
+def by_torch(model, path):
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict({k.removeprefix("backbone.bottom_up."): v for k, v in state.items()})
+
+
+WAYS = {"torch": by_torch, "ours": weights.load}
+
+
+def peak_bytes():
+    """The most memory that this process has had so far (Linux alone tells)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
+
+
+def measure(way, architecture, path):
+    """Seconds to load, and how far the process grew from the start, in bytes."""
+    create_backbone("resnest14")  # what is allocated once for all is no part of it
+    start_bytes = peak_bytes()
+    model = create_backbone(architecture)
+    start = time.perf_counter()
+    WAYS[way](model, path)
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "bytes": peak_bytes() - start_bytes}
+
+
+def measure_apart(way, architecture, path, repeats):
+    """The fastest and the largest of some processes."""
+    command = [sys.executable, __file__, "--architecture", architecture, "--measure", way, str(path)]
+    runs = [json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            for _ in range(repeats)]
+    return min(run["seconds"] for run in runs), max(run["bytes"] for run in runs)
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--architecture", default="resnest269", help="network to load")
+    parser.add_argument("--repeats", type=int, default=3, help="processes for each figure")
+    parser.add_argument("--measure", nargs=2, metavar=("WAY", "FILE"), help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if args.measure:
+        way, path = args.measure
+        return print(json.dumps(measure(way, args.architecture, path)))
+    print(f"{args.architecture}, torch {torch.__version__}, {torch.get_num_threads()} threads, "
+          f"fastest of {args.repeats}")
+    print("| file | torch s | ours s | ratio | torch memory / file | ours memory / file |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        state = create_backbone(args.architecture).state_dict()
+        for name in (*(f"{layout}.pth" for layout in LAYOUTS), "upstream.safetensors", "legacy.pth"):
+            print(compare(state, Path(folder, name), args))
+
+
+def compare(state, path, args):
+    """One row of the table; torch reads the file of ours, which it has the names for."""
+    reference = weights.convert(state, "detectron2", path.with_name("reference.pth"))
+    if path.stem == "legacy":
+        torch.save(state, path, _use_new_zipfile_serialization=False)
+    else:
+        weights.convert(state, path.stem, path)
+    torch_s, torch_bytes = measure_apart("torch", args.architecture, reference, args.repeats)
+    ours_s, ours_bytes = measure_apart("ours", args.architecture, path, args.repeats)
+    size = path.stat().st_size
+    return (f"| {path.name} ({size / 1e6:.0f} MB) | {torch_s:.3f} | {ours_s:.3f} | "
+            f"{ours_s / torch_s:.2f} | {torch_bytes / size:.2f} | {ours_bytes / size:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Data sets: checks of COCO-format files, and the embedded miniature sets."""

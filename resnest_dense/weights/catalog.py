@@ -1,0 +1,121 @@
+"""The published ResNeSt files: where each is, what it holds and how it is recognised."""
+
+import functools
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from resnest_dense.errors import ResNeStValueError, near
+from resnest_dense.nn import Deformable
+from resnest_dense.weights.contract import InputContract
+
+__all__ = ["Entry", "find", "get", "names"]
+
+_SHORTEST_HASH = 8
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One published file (recipes.md 1.3, 2.3, 4.5, 4.7 and 5).
+
+    Args:
+        name: what :func:`get` knows it by.
+        title: whose file it is.
+        file: its name on disk.
+        addresses: where it is, in order of preference.
+        layout: how its weights are named, see :func:`resnest_dense.weights.layouts.get_layout`.
+        architecture: the network that it holds; "resnet50" and "resnet101" for baselines.
+        contract: the input that it was trained on.
+        dataset: what it was trained on.
+        hash: its digest, or the start of it; None where none was published.
+        hash_kind: "sha256", "sha1", or "unstated" where its publisher does not say.
+        metrics: published results, in percent; ``crop`` is the side of the test crop in pixels.
+        options: the arguments of :func:`resnest_dense.create_backbone` that it was trained with.
+        licence: where its publisher states one.
+        dead: whether none of the addresses answered when last reported.
+        superseded_by: the name of the file that replaced it.
+        note: what else to know.
+    """
+
+    name: str
+    title: str
+    file: str
+    addresses: tuple[str, ...]
+    layout: str
+    architecture: str
+    contract: InputContract
+    dataset: str
+    hash: str | None = None
+    hash_kind: str = "unstated"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    licence: str | None = None
+    dead: bool = False
+    superseded_by: str | None = None
+    note: str | None = None
+
+
+def names() -> list[str]:
+    """The names of all entries."""
+    return list(_catalog())
+
+
+def get(name: str) -> Entry:
+    """The entry called ``name``.
+
+    Raises:
+        ResNeStValueError: an unknown name; the message lists the nearest ones.
+    """
+    if name not in _catalog():
+        raise ResNeStValueError(f"Unknown weights {name!r}. {near(name, _catalog())}")
+    return _catalog()[name]
+
+
+def find(text: str) -> Entry | None:
+    """The entry of a file that a user already has, or None.
+
+    Args:
+        text: the file's name, one of its addresses, or its hash, whole or at least the 8
+            characters in published names.
+    """
+    for entry in _catalog().values():
+        known = entry.hash if len(text) >= _SHORTEST_HASH else None
+        if unquote(text) == entry.file or text in entry.addresses:
+            return entry
+        if known and (text.startswith(known) or known.startswith(text)):
+            return entry
+    return None
+
+
+@functools.cache
+def _catalog() -> Mapping[str, Entry]:
+    data = json.loads(Path(__file__).with_name("catalog.json").read_text(encoding="utf-8"))
+    entries = [_read_entry(name, {**family, **row}, data) for family in data["families"]
+               for name, row in family["entries"].items()]
+    return types.MappingProxyType({entry.name: entry for entry in entries})
+
+
+def _read_entry(name: str, row: dict[str, Any], data: Mapping[str, Any]) -> Entry:
+    row = {key: value for key, value in row.items() if key != "entries"}
+    file = row["file"]
+    places = {"name": quote(name), "file": quote(file), "stem": quote(Path(file).stem)}
+    addresses = []
+    for address in row.pop("addresses"):
+        place, _, identity = address.partition(":")
+        addresses.append(data["addresses"][place].format(**places, id=identity))
+    options = row.pop("options", {})
+    if "deform" in options:
+        deform = options["deform"]
+        options = {**options, "deform": Deformable(**{**deform, "stages": tuple(deform["stages"])})}
+    return Entry(
+        name=name,
+        addresses=tuple(addresses),
+        contract=InputContract(**data["contracts"][row.pop("contract")]),
+        metrics=row.pop("metrics", {}),
+        options=options,
+        **row,
+    )

@@ -1,0 +1,95 @@
+"""The input that weights were trained on, and its comparison with the input that they get."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from resnest_dense.errors import ResNeStValueError
+
+__all__ = ["InputContract", "check_contract"]
+
+CHANNEL_ORDERS = ("RGB", "BGR")
+# Published configs of the same weights differ by half a grey level (recipes.md 1.3).
+_MEAN_TOLERANCE = 1 / 255
+_STD_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """What weights expect of an image.
+
+    Args:
+        channel_order: "RGB" or "BGR".
+        value_range: the largest value of a pixel before normalisation, 1 or 255.
+        mean: subtracted from the channels, in channel order, in units of ``value_range``.
+        std: divides the channels after that.
+
+    Raises:
+        ResNeStValueError: another channel order, or not three values of mean and std.
+    """
+
+    channel_order: str
+    value_range: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self):
+        object.__setattr__(self, "mean", tuple(self.mean))
+        object.__setattr__(self, "std", tuple(self.std))
+        if self.channel_order not in CHANNEL_ORDERS:
+            raise ResNeStValueError(
+                f"channel_order={self.channel_order!r} of an input contract: use one of "
+                f"{CHANNEL_ORDERS}."
+            )
+        if len(self.mean) != 3 or len(self.std) != 3:
+            raise ResNeStValueError(
+                f"mean={self.mean}, std={self.std} of an input contract: give three values each."
+            )
+
+    def scaled(self, value_range: float) -> "InputContract":
+        """The same contract for pixels of another ``value_range``."""
+        factor = value_range / self.value_range
+        return InputContract(self.channel_order, value_range,
+                             tuple(round(value * factor, 6) for value in self.mean),
+                             tuple(round(value * factor, 6) for value in self.std))
+
+    def __str__(self) -> str:
+        return (f"{self.channel_order}, values 0 to {self.value_range:g}, mean {list(self.mean)}, "
+                f"std {list(self.std)}")
+
+
+def check_contract(contract: InputContract, *, channel_order: str, mean: Sequence[float],
+                   std: Sequence[float], value_range: float = 255, source: str = "the weights",
+                   keys: tuple[str, str, str] = ("channel_order", "mean", "std")) -> None:
+    """Compare what weights expect with what a config will feed them.
+
+    Args:
+        contract: what the weights expect.
+        channel_order: order of the channels that the network gets, "RGB" or "BGR".
+        mean: subtracted from the channels, in that order, in units of ``value_range``.
+        std: divides the channels after that.
+        value_range: the largest value of a pixel before normalisation, 1 or 255.
+        source: what the message calls the weights.
+        keys: what the config calls channel order, mean and std.
+
+    Raises:
+        ResNeStValueError: a conflict; the message names both sides and the values to set. Means
+            within one grey level and deviations within 1 % are no conflict.
+    """
+    given = InputContract(channel_order, value_range, mean, std)
+    wanted = contract.scaled(value_range)
+    same = (
+        given.channel_order == wanted.channel_order
+        and _close(given.mean, wanted.mean, [_MEAN_TOLERANCE * value_range] * 3)
+        and _close(given.std, wanted.std, [_STD_TOLERANCE * value for value in wanted.std])
+    )
+    if not same:
+        order_key, mean_key, std_key = keys
+        raise ResNeStValueError(
+            f"The input does not suit {source}: they expect {contract}; the config gives {given}. "
+            f"Set {order_key} to {wanted.channel_order}, {mean_key} to {list(wanted.mean)} and "
+            f"{std_key} to {list(wanted.std)}, or take weights that were trained on this input."
+        )
+
+
+def _close(given: Sequence[float], wanted: Sequence[float], tolerances: Sequence[float]) -> bool:
+    return all(abs(a - b) <= tolerance for a, b, tolerance in zip(given, wanted, tolerances))

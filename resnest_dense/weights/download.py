@@ -1,0 +1,148 @@
+"""Weight files fetched to the local folder: checked, resumed, and never wrong under their name."""
+
+import hashlib
+import logging
+import os
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import torch
+from filelock import FileLock
+
+from resnest_dense.errors import ResNeStError
+from resnest_dense.weights import catalog
+from resnest_dense.weights.catalog import Entry
+from resnest_dense.weights.digests import Digests
+from resnest_dense.weights.transfer import AddressFailed, ConnectionCut, Progress, receive, unpack
+
+__all__ = ["fetch", "weights_dir"]
+
+_FOLDER_VARIABLE = "RESNEST_DENSE_WEIGHTS_DIR"
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A file to be had at the first of some addresses that gives it."""
+
+    file: str
+    addresses: tuple[str, ...]
+    hash: str | None
+    hash_kind: str
+
+
+def weights_dir() -> Path:
+    """The folder of weight files: ``RESNEST_DENSE_WEIGHTS_DIR``, or else torch hub's."""
+    folder = os.environ.get(_FOLDER_VARIABLE)
+    return Path(folder) if folder else Path(torch.hub.get_dir(), "checkpoints")
+
+
+def fetch(source: Entry | str, *, directory: str | os.PathLike | None = None,
+          progress: Progress | None = None) -> Path:
+    """The path of a published file, fetched if it is not there yet.
+
+    The addresses are tried in order. What arrives is hashed on the way, resumed where it was cut
+    off, and gets its name when it is whole and right. Processes that want the same file wait for
+    the first.
+
+    Args:
+        source: an entry of the catalog, the name of one, or an address (http, https, file).
+        directory: the folder of the file; None for :func:`weights_dir`.
+        progress: called with the bytes so far and in all (None if unknown) after each piece.
+
+    Raises:
+        ResNeStValueError: a name that the catalog does not have.
+        ResNeStError: no address gave the file, or it could not be written; the message lists every
+            address with its reason, and says where to put the file by hand.
+    """
+    if isinstance(source, str) and source.startswith("file:"):
+        return _local(source)
+    wanted = _wanted(source)
+    folder = weights_dir() if directory is None else Path(directory)
+    path = folder / wanted.file
+    if path.exists():
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                _fetch(wanted, path, progress or (lambda done, total: None))
+    except OSError as error:
+        raise ResNeStError(
+            f"Writing {path} failed: {error}. Make room there, or name another folder in "
+            f"{_FOLDER_VARIABLE}; what arrived stays beside it and is resumed."
+        ) from error
+    return path
+
+
+def _wanted(source: Entry | str) -> _Wanted:
+    if isinstance(source, Entry) or source in catalog.names() or "://" not in source:
+        entry = source if isinstance(source, Entry) else catalog.get(source)
+        return _Wanted(entry.file, entry.addresses, entry.hash, entry.hash_kind)
+    name = unquote(urlsplit(source).path).rpartition("/")[2]
+    entry = catalog.find(name) or catalog.find(source)
+    if entry is not None:
+        addresses = dict.fromkeys([source, *entry.addresses])
+        return _Wanted(entry.file, tuple(addresses), entry.hash, entry.hash_kind)
+    if not name:
+        raise ResNeStError(f"{source} names no file: give the address of a weight file.")
+    # Many addresses end in the same word ("model.safetensors"), and the folder is one.
+    digest = hashlib.sha256(source.encode()).hexdigest()[:8]
+    return _Wanted(f"{digest}-{name}", (source,), None, "unstated")
+
+
+def _local(address: str) -> Path:
+    path = Path(urllib.request.url2pathname(urlsplit(address).path))
+    if not path.is_file():
+        raise ResNeStError(f"{address}: there is no file {path}.")
+    return path
+
+
+def _fetch(wanted: _Wanted, path: Path, progress: Progress) -> None:
+    failures = []
+    for address in wanted.addresses:
+        _logger.info("Fetching %s to %s", address, path)
+        try:
+            os.replace(_try_address(address, path, wanted, progress), path)
+        except AddressFailed as error:
+            _logger.info("%s failed: %s", address, error)
+            failures.append(f"  {address}: {error}")
+            continue
+        if wanted.hash is None:
+            _logger.info("%s: no hash was published, so its content was not checked.", path.name)
+        return
+    raise ResNeStError(
+        "\n".join([f"{wanted.file} could not be fetched:", *failures])
+        + f"\nGet it by other means and put it at {path}, or set {_FOLDER_VARIABLE} to the folder "
+        "that has it."
+    )
+
+
+def _try_address(address: str, path: Path, wanted: _Wanted, progress: Progress) -> Path:
+    """The path of the whole and right file under a passing name."""
+    part = path.with_name(path.name + ".part")
+    zipped = address.endswith(".zip") and not wanted.file.endswith(".zip")
+    received = path.with_name(path.name + ".zip.part") if zipped else part
+    while True:
+        before = received.stat().st_size if received.exists() else 0
+        # Only a hash can tell whether two pieces belong together.
+        resume = wanted.hash is not None and before > 0
+        digests = Digests(wanted.hash_kind)
+        try:
+            receive(address, received, resume=resume, digests=digests, progress=progress)
+        except ConnectionCut:
+            if wanted.hash is not None and received.stat().st_size > before:
+                continue
+            raise
+        if zipped:
+            digests = Digests(wanted.hash_kind)
+            unpack(received, path.name, part, digests=digests)
+        wrong = wanted.hash and digests.check(wanted.hash)
+        if not wrong:
+            return part
+        part.unlink()
+        if not resume:
+            raise AddressFailed(wrong)

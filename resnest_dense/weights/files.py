@@ -1,0 +1,214 @@
+"""Weight files read without running what they hold, and written safely."""
+
+import contextlib
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from resnest_dense.errors import ResNeStError, ResNeStValueError
+
+try:
+    import safetensors
+    from safetensors.torch import load_file, save_file
+except ImportError:
+    safetensors = None
+
+__all__ = ["read", "write"]
+
+# Names under which training code keeps the weights in a checkpoint, in order of preference.
+_WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "module")
+# How files of torch.save start, in its present form and in the one before torch 1.6.
+_ZIP = b"PK\x03\x04"
+_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+
+class _Inert:
+    """Stands for an object that is not needed: it keeps nothing and runs nothing."""
+
+    def __new__(cls, *args):
+        return super().__new__(cls)
+
+    def __setstate__(self, state):
+        pass
+
+
+# What the logs in a checkpoint of mmengine are made of; numpy 2 renamed one of its modules.
+_NUMPY_CORES = ("numpy.core.multiarray", "numpy._core.multiarray")
+_DTYPES = ("Bool", "UInt8", "Int32", "Int64", "Float16", "Float32", "Float64")
+_REPLACED = [
+    "mmengine.logging.history_buffer.HistoryBuffer", "builtins.getattr", "_codecs.encode",
+    "numpy.ndarray", "numpy.dtype", *(f"numpy.dtypes.{name}DType" for name in _DTYPES),
+    *(f"{core}.{name}" for core in _NUMPY_CORES for name in ("_reconstruct", "scalar")),
+]
+
+
+def read(path: str | os.PathLike) -> dict[str, Tensor]:
+    """The state dict in a ``.pth`` or ``.safetensors`` file, out of any checkpoint around it.
+
+    No code that the file holds is run. The file is mapped into memory where its form allows: a
+    tensor takes memory when it is used, and the file must stay as it is until then.
+
+    Raises:
+        ResNeStError: not a file of weights, a damaged one, or one that would run code; the message
+            says which, and the remedy.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ResNeStError(f"There is no file {path}.")
+    with open(path, "rb") as file:
+        head = file.read(64)
+    if head[8:9] == b"{":
+        return _tensors(_read_safetensors(path), path)
+    if head.startswith(_ZIP):
+        _check_archive(path)
+        return _tensors(_read_pickle(path, mmap=True), path)
+    if head.startswith(_LEGACY):
+        return _tensors(_read_pickle(path, mmap=False), path)
+    if head.startswith(b"\x80"):
+        raise ResNeStError(
+            f"{path} is a plain pickle, as detectron2's .pkl files of numpy arrays are; opening it "
+            "can run code, so it was not opened. " + _recipe(path, "pickle.load(open({}, 'rb'))")
+        )
+    raise ResNeStError(
+        f"{path} is not a file of weights: it starts with {head[:24]!r}. A failed download leaves "
+        "such a file (an error page, a Git LFS pointer): fetch it again."
+    )
+
+
+def write(state: Mapping[str, Tensor], path: str | os.PathLike) -> None:
+    """Write ``state`` to ``path``, as its ending says and whole or not at all.
+
+    Args:
+        state: tensors by name.
+        path: a name that ends in ``.pth`` or ``.safetensors``.
+
+    Raises:
+        ResNeStValueError: another ending.
+    """
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        if path.suffix == ".pth":
+            torch.save(dict(state), part)
+        elif path.suffix == ".safetensors":
+            _need_safetensors(path)
+            save_file({name: tensor.contiguous() for name, tensor in state.items()}, part)
+        else:
+            raise ResNeStValueError(f"{path}: name the file .pth or .safetensors.")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _need_safetensors(path: Path) -> None:
+    if safetensors is None:
+        raise ResNeStError(f"{path} needs the package safetensors: pip install safetensors.")
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    _need_safetensors(path)
+    try:
+        return load_file(path)
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def _read_pickle(path: Path, *, mmap: bool):
+    try:
+        with _only_replacements():
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except pickle.UnpicklingError as error:
+        names = re.findall(r"GLOBAL ([\w.]+)", str(error))
+        if not names:
+            raise _damaged(path, error) from error
+        raise ResNeStError(
+            f"{path} holds Python objects ({names[0]}) and opening it would run code, so it was "
+            "not opened. " + _recipe(path, "torch.load({}, weights_only=False)")
+        ) from error
+    except (RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+@contextlib.contextmanager
+def _only_replacements():
+    """Whatever the process has allowed to be unpickled, here only stand-ins are."""
+    # Before 2.6 torch cannot replace objects by name: there such a checkpoint is refused.
+    if torch.__version__ < "2.6":
+        yield
+        return
+    allowed = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals([_Inert, *((_Inert, name) for name in _REPLACED)])
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(allowed)
+
+
+def _recipe(path: Path, opening: str) -> str:
+    return (
+        "If you trust whoever made it, turn it into plain weights once, in Python: state = "
+        f"{opening.format(repr(str(path)))}; state = state.get('state_dict', state.get('model', "
+        "state)); torch.save({name: torch.as_tensor(value) for name, value in state.items()}, "
+        f"{str(path.with_suffix('.plain.pth'))!r})"
+    )
+
+
+def _check_archive(path: Path) -> None:
+    size = path.stat().st_size
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except zipfile.BadZipFile as error:
+        raise _damaged(path, error) from error
+    # torch never compresses, so what is unpacked cannot be more than the file.
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > size:
+        raise ResNeStError(
+            f"{path} has {size} bytes and unpacks to {unpacked}: torch.save does not compress, so "
+            "this is no file of weights but an archive of something else, or a trap (a zip bomb)."
+        )
+    names = [member.filename for member in members]
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise ResNeStError(
+            f"{path} is a TorchScript program: give the weights that it was made from, or save "
+            "torch.jit.load(path).state_dict() and give that."
+        )
+    if not any(name.endswith("data.pkl") for name in names):
+        raise ResNeStError(
+            f"{path} is an archive of {', '.join(names[:3])}: unpack it and give the file inside."
+        )
+
+
+def _tensors(state, path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, by name."""
+    top = state
+    for wrapper in _WRAPPERS:
+        if isinstance(top, Mapping) and isinstance(top.get(wrapper), Mapping):
+            state = top[wrapper]
+            break
+    entries = state if isinstance(state, Mapping) else {}
+    tensors = {name: value for name, value in entries.items()
+               if isinstance(name, str) and isinstance(value, Tensor)}
+    if not tensors:
+        found = ", ".join(map(str, list(top)[:5])) if isinstance(top, Mapping) else "no names"
+        raise ResNeStError(
+            f"{path} holds no weights: tensors by name are expected, at the top or under one of "
+            f"{', '.join(_WRAPPERS)}; it holds a {type(top).__name__} with {found or 'nothing'}."
+        )
+    return tensors
+
+
+def _damaged(path: Path, error: Exception) -> ResNeStError:
+    reason = str(error).partition("WeightsUnpickler error: ")[2] or str(error)
+    return ResNeStError(
+        f"{path} is damaged or cut off ({path.stat().st_size} bytes; {reason.splitlines()[0]}): "
+        "fetch it again."
+    )

@@ -1,0 +1,107 @@
+"""One file from one address to the disk, hashed on the way."""
+
+import http.client
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from resnest_dense.weights.digests import CHUNK, Digests
+
+__all__ = ["AddressFailed", "ConnectionCut", "Progress", "receive", "unpack"]
+
+Progress = Callable[[int, int | None], None]
+
+_TIMEOUT = 30  # seconds without a byte
+
+
+class AddressFailed(Exception):
+    """An address did not give the file; the message says why."""
+
+
+class ConnectionCut(AddressFailed):
+    """The connection ended before the file did; what arrived is on the disk."""
+
+
+def receive(address: str, part: Path, *, resume: bool, digests: Digests,
+            progress: Progress) -> None:
+    """Write what ``address`` sends to ``part``.
+
+    Args:
+        address: http, https or file.
+        part: where to.
+        resume: ask only for what is missing behind the end of ``part``.
+        digests: takes in the whole file, also what was there before.
+        progress: called with the bytes so far and in all (None if unknown) after each piece.
+
+    Raises:
+        AddressFailed: the address does not answer with a file.
+        ConnectionCut: it stopped on the way.
+        OSError: the disk does not take it.
+    """
+    done = part.stat().st_size if resume else 0
+    with _open(address, done) as answer:
+        if answer.headers.get_content_type() == "text/html":
+            raise AddressFailed("a web page came instead of the file")
+        if getattr(answer, "status", None) != http.HTTPStatus.PARTIAL_CONTENT:
+            done = 0
+        length = answer.headers.get("Content-Length")
+        total = done + int(length) if length else None
+        if done:
+            digests.read(part)
+        with open(part, "ab" if done else "wb") as file:
+            for chunk in _chunks(answer):
+                file.write(chunk)
+                digests.update(chunk)
+                done += len(chunk)
+                progress(done, total)
+    if total is not None and done < total:
+        raise ConnectionCut(f"the connection ended after {done} of {total} bytes")
+
+
+def unpack(archive: Path, name: str, part: Path, *, digests: Digests) -> None:
+    """Write the file called ``name`` in a zip archive to ``part``, and remove the archive.
+
+    Raises:
+        AddressFailed: no zip archive, or no such file in it.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened, opened.open(name) as member, \
+                open(part, "wb") as file:
+            while chunk := member.read(CHUNK):
+                file.write(chunk)
+                digests.update(chunk)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise AddressFailed(f"it sent no archive with {name} in it ({error})") from error
+    finally:
+        archive.unlink()
+
+
+def _open(address: str, start: int):
+    headers = {"User-Agent": "resnest_dense"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    request = urllib.request.Request(address, headers=headers)
+    try:
+        return urllib.request.urlopen(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if start and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return _open(address, 0)
+        raise AddressFailed(f"HTTP {error.code} {error.reason}") from error
+    except urllib.error.URLError as error:
+        raise AddressFailed(str(error.reason)) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise AddressFailed(f"{type(error).__name__} {error}") from error
+
+
+def _chunks(answer) -> Iterator[bytes]:
+    # Failures of the network end here, so that an OSError further out is one of the disk.
+    while True:
+        try:
+            chunk = answer.read(CHUNK)
+        except (OSError, http.client.HTTPException) as error:
+            raise ConnectionCut(f"the connection broke: {error}") from error
+        if not chunk:
+            return
+        yield chunk

@@ -1,0 +1,104 @@
+"""The user's own COCO-format files: what a run takes from them, and what it refuses."""
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from resnest_dense import ResNeStError
+from resnest_dense.d2.datasets import check_datasets
+from resnest_dense.d2.train import make_parser, read_config
+
+
+def arguments(tiny):
+    return ["--config-file", "resnest50_mask_rcnn.yaml", "--train-json", str(tiny.train_json),
+            "--train-images", str(tiny.train_images), "--val-json", str(tiny.val_json),
+            "--val-images", str(tiny.val_images)]
+
+
+def check(args):
+    cfg = read_config(make_parser().parse_args(args))
+    check_datasets(cfg, (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST))
+    return cfg
+
+
+def test_class_count_and_sets_come_from_the_file(tiny):
+    cfg = check(arguments(tiny))
+    assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == cfg.MODEL.RETINANET.NUM_CLASSES == 5
+    assert cfg.DATASETS.TRAIN == ("own_train",) and cfg.DATASETS.TEST == ("own_val",)
+
+
+def test_class_names_come_from_the_file(tiny):
+    from detectron2.data import DatasetCatalog, MetadataCatalog
+
+    check(arguments(tiny))
+    assert len(DatasetCatalog.get("own_train")) == 8
+    assert MetadataCatalog.get("own_train").thing_classes == ["ball", "box", "kite", "star", "ring"]
+
+
+def edit(change):
+    def apply(folder, tiny):
+        path = folder / "train.json"
+        content = json.loads(tiny.train_json.read_text())
+        change(content)
+        path.write_text(json.dumps(content))
+        return path
+    return apply
+
+
+def unknown_category(content):
+    content["annotations"][0]["category_id"] = 99
+
+
+def negative_box(content):
+    content["annotations"][0]["bbox"][2] = -5
+
+
+def missing_image(content):
+    content["images"][0]["file_name"] = "gone.jpg"
+
+
+def other_size(content):
+    content["images"][0]["width"] += 7
+
+
+def no_masks(content):
+    for annotation in content["annotations"]:
+        annotation["segmentation"] = []
+
+
+def other_classes(content):
+    content["categories"][0]["name"] = "teapot"
+
+
+def truncated(folder, tiny):
+    path = folder / "train.json"
+    path.write_text(tiny.train_json.read_text()[:200])
+    return path
+
+
+@pytest.mark.parametrize("broken,words", [
+    (edit(unknown_category), "99"), (edit(negative_box), "-5"), (edit(missing_image), "gone.jpg"),
+    (edit(other_size), "103"), (edit(no_masks), "mask"), (edit(other_classes), "teapot"),
+    (truncated, "train.json"),
+], ids=lambda v: getattr(v, "__name__", v))
+def test_broken_files_are_refused_by_name_before_training(tiny, tmp_path, broken, words):
+    args = arguments(tiny)
+    args[3] = str(broken(tmp_path, tiny))
+    with pytest.raises(ResNeStError, match=words) as caught:
+        check(args)
+    assert "train.json" in str(caught.value)
+
+
+def test_an_unreadable_image_is_refused(tiny, tmp_path):
+    images = tmp_path / "images"
+    shutil.copytree(tiny.train_images, images)
+    first = sorted(images.iterdir())[0]
+    first.write_bytes(first.read_bytes()[:100])
+    args = arguments(tiny)
+    args[5] = str(images)
+    with pytest.raises(ResNeStError, match=first.name):
+        check(args)
+    Image.new("RGB", (96, 64)).save(first)
+    check(args)

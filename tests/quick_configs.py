@@ -1,0 +1,14 @@
+"""When imported: configs are parsed fast. mmengine reads the metafiles of all of MMSegmentation anew
+for each base of each config; here once in a process and those forked from it.
+"""
+
+import functools
+
+import mmengine.config.utils as config_utils
+from mmengine.config import Config
+
+import resnest_dense.mmseg  # noqa: F401
+from resnest_dense.configs import find_config
+
+config_utils.load = functools.cache(config_utils.load)
+Config.fromfile(find_config("resnest50_fcn_ade20k", "mmseg"))

@@ -1,0 +1,55 @@
+"""The command line: every command runs, and what the user can mend is one line."""
+
+import pytest
+
+from resnest_dense import list_architectures
+from resnest_dense.cli import main
+
+
+def test_architectures_lists_each_with_its_size(capsys):
+    assert main(["architectures"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list_architectures()
+    assert "25.43 M" in next(line for line in lines if line.startswith("resnest50 "))
+
+
+def test_configs_lists_the_shipped_names(capsys):
+    assert main(["configs", "detectron2"]) == 0
+    assert "resnest50_faster_rcnn.yaml" in capsys.readouterr().out.split()
+
+
+def test_check_data_prints_a_table_and_tells_by_its_exit_code(capsys, shared_data):
+    bccd = shared_data("bccd")
+    annotations = str(bccd / "annotations/instances_val.json")
+    assert main(["check-data", annotations, str(bccd / "val")]) == 0
+    assert "1137 annotations" in capsys.readouterr().out
+    assert main(["check-data", annotations, str(bccd / "train")]) == 1
+
+
+def test_weights_convert_writes_the_other_layout(capsys, tmp_path):
+    import torch
+
+    from resnest_dense import create_backbone
+
+    torch.save(create_backbone("resnest14").state_dict(), tmp_path / "ours.pth")
+    out = tmp_path / "upstream.pth"
+    assert main(["weights", "convert", str(tmp_path / "ours.pth"), "--to", "upstream", "--out",
+                 str(out)]) == 0
+    assert "layer1.0.bn1.weight" in torch.load(out)
+
+
+def test_weights_show_names_address_and_input(capsys):
+    assert main(["weights", "show", "resnest50"]) == 0
+    output = capsys.readouterr().out
+    assert "resnest50-528c19ca.pth" in output and "RGB, values 0 to 1" in output
+
+
+@pytest.mark.parametrize("arguments,words", [
+    (["weights", "show", "resnest51"], "resnest50"),
+    (["weights", "verify", "nothing.pth"], "nothing.pth"),
+    (["check-data", "nothing.json", "."], "nothing.json"),
+])
+def test_what_the_user_can_mend_is_one_line(arguments, words, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("resnest-dense: ") and words in error and error.count("\n") == 1

@@ -1,0 +1,104 @@
+"""Conversion: the same bits under other names, and what is known of them beside."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+
+from resnest_dense import Deformable, ResNeStError, ResNeStValueError, create_backbone, weights
+from resnest_dense.weights import catalog, conversion
+from resnest_dense.weights.files import read
+from resnest_dense.weights.layouts import LAYOUTS
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def beside(path):
+    return json.loads(path.with_name(path.name + ".json").read_text())
+
+
+@pytest.mark.parametrize("ending", [".pth", ".safetensors"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_round_trip_is_exact_to_the_bit(layout, ending, file14, tmp_path):
+    there, back = tmp_path / f"there{ending}", tmp_path / f"back{ending}"
+    weights.convert(file14, layout, there)
+    assert not same(read(there), read(file14)) or layout == "upstream"
+    weights.convert(there, "upstream", back)
+    assert same(read(back), read(file14))
+
+
+def test_what_detectron2_needs_stands_before_the_names(file14, tmp_path):
+    """Stock detectron2 matches whole names only (recipes.md 1.3)."""
+    names = read(weights.convert(file14, "detectron2", tmp_path / "x.pth"))
+    assert all(name.startswith("backbone.bottom_up.") for name in names)
+
+
+def test_heads_stay_where_their_names_stay_right(tmp_path):
+    state = {f"backbone.{k}": v for k, v in create_backbone("resnest14").state_dict().items()}
+    state["decode_head.weight"] = torch.rand(3)
+    torch.save(state, tmp_path / "whole.pth")
+    kept = weights.convert(tmp_path / "whole.pth", "detectron2", tmp_path / "a.pth")
+    assert same(read(kept), state) and beside(kept)["left_out"] == []
+    alone = weights.convert(tmp_path / "whole.pth", "mm", tmp_path / "b.pth")
+    assert beside(alone)["left_out"] == ["decode_head.weight"]
+    assert len(read(alone)) == len(state) - 1
+
+
+def test_what_is_known_travels_along(official14, tmp_path):
+    entry = catalog.get("resnest14")
+    torch.save(official14.state_dict(), tmp_path / entry.file)
+    out = weights.convert(tmp_path / entry.file, "mm", tmp_path / "out.pth")
+    known = beside(out)
+    assert known["layout"] == "mm" and known["source"] == entry.file
+    assert known["architectures"] == ["resnest14"]
+    assert known["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
+    again = weights.convert(out, "detectron2", tmp_path / "again.safetensors")
+    report = weights.load(create_backbone("resnest14"), again)
+    assert report.contract == entry.contract
+
+
+def test_networks_that_no_weight_tells_apart_are_all_named(tmp_path):
+    state = create_backbone("resnest50_fast_2s1x64d").state_dict()
+    out = weights.convert(state, "upstream", tmp_path / "out.pth")
+    assert beside(out)["architectures"] == ["resnest50", "resnest50_fast_2s1x64d"]
+    assert beside(out)["contract"] is None
+
+
+def test_the_trained_form_is_kept(tmp_path):
+    entry = catalog.get("DeepLab_ResNeSt50_ADE")
+    state = create_backbone("resnest50").state_dict()
+    torch.save({f"backbone.{k}": v for k, v in state.items()}, tmp_path / entry.file)
+    out = weights.convert(tmp_path / entry.file, "mm", tmp_path / "out.pth")
+    model = create_backbone("resnest50", output_stride=8, dilated_form="mmseg")
+    assert "dilated_form='official'" in str(weights.load(model, out))
+
+
+def test_a_description_that_cannot_be_read_is_named(file14, tmp_path):
+    file14.with_name(file14.name + ".json").write_text('{"contract": 3}')
+    with pytest.raises(ResNeStError, match="some14.pth.json does not say what some14.pth is"):
+        weights.load(create_backbone("resnest14"), file14)
+
+
+def test_parts_without_a_name_there_are_an_error(tmp_path):
+    state = create_backbone("resnest14", deform=Deformable()).state_dict()
+    with pytest.raises(ResNeStError, match="'upstream' has no name for res3.0.conv2_offset"):
+        weights.convert(state, "upstream", tmp_path / "out.pth")
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_layouts_are_refused_before_work(tmp_path):
+    with pytest.raises(ResNeStValueError, match="Unknown layout 'mmseg'"):
+        weights.convert(tmp_path / "absent.pth", "mmseg", tmp_path / "out.pth")
+
+
+def test_a_file_that_reads_otherwise_is_removed(file14, tmp_path, monkeypatch):
+    def broken(path):
+        return {name: tensor + 1 for name, tensor in read(path).items()}
+
+    monkeypatch.setattr(conversion, "read", broken)
+    with pytest.raises(ResNeStError, match="reads otherwise than it was written"):
+        weights.convert(file14, "mm", tmp_path / "out.pth")
+    assert not (tmp_path / "out.pth").exists()

@@ -1,0 +1,175 @@
+"""Reading files: nothing in them runs, and what cannot be used is refused with the remedy."""
+
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from resnest_dense import ResNeStError, ResNeStValueError
+from resnest_dense.weights import files
+from resnest_dense.weights.files import read, write
+
+STATE = {"a.weight": torch.rand(40, 50), "a.num_batches_tracked": torch.tensor(3)}
+
+
+def make(folder):
+    os.mkdir(folder)
+
+
+class Code:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return make, (str(self.mark),)
+
+
+def assert_is_state(state):
+    assert list(sorted(state)) == list(sorted(STATE))
+    for name, tensor in STATE.items():
+        torch.testing.assert_close(state[name], tensor, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("wrap", [
+    lambda state: state,
+    lambda state: {"model": state, "iteration": 7, "optimizer": {"state": {}}},
+    lambda state: {"meta": {"epoch": 1, "CLASSES": ("a",)}, "state_dict": state},
+    lambda state: {"state_dict": {**state, "epoch": 3}},
+])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_checkpoints_are_unwrapped(wrap, zipped, tmp_path):
+    torch.save(wrap(STATE), tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+    assert_is_state(read(tmp_path / "x.pth"))
+
+
+@pytest.mark.parametrize("ending", [".pth", ".safetensors"])
+def test_what_is_written_reads_the_same(ending, tmp_path):
+    transposed = torch.rand(3, 4).T
+    write({**STATE, "t": transposed}, tmp_path / f"x{ending}")
+    state = read(tmp_path / f"x{ending}")
+    assert torch.equal(state.pop("t"), transposed)
+    assert_is_state(state)
+    assert os.listdir(tmp_path) == [f"x{ending}"]
+
+
+def test_another_ending_is_refused_and_leaves_nothing(tmp_path):
+    with pytest.raises(ResNeStValueError, match="name the file .pth or .safetensors"):
+        write(STATE, tmp_path / "x.bin")
+    assert not os.listdir(tmp_path)
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    write(STATE, tmp_path / "x.pth")
+
+    def full(state, path):
+        path.write_bytes(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError):
+        write({"b": torch.zeros(1)}, tmp_path / "x.pth")
+    monkeypatch.undo()
+    assert_is_state(read(tmp_path / "x.pth"))
+    assert os.listdir(tmp_path) == ["x.pth"]
+
+
+@pytest.mark.parametrize("allowed", [[], [np.ndarray, np.dtype, (np.asarray, "builtins.getattr")]])
+def test_logs_of_mmengine_are_no_obstacle(allowed, tmp_path):
+    logging = pytest.importorskip("mmengine.logging")
+    hub = logging.MessageHub("test_files")
+    hub.update_scalar("loss", np.float64(1.5))
+    torch.save({"state_dict": STATE, "message_hub": hub.state_dict()}, tmp_path / "x.pth")
+    with torch.serialization.safe_globals(allowed):
+        before = set(torch.serialization.get_safe_globals())
+        assert_is_state(read(tmp_path / "x.pth"))
+        assert set(torch.serialization.get_safe_globals()) == before
+
+
+def test_what_the_process_allows_is_not_allowed_here(tmp_path):
+    path, mark = tmp_path / "x.pth", tmp_path / "ran"
+    torch.save({"a": Code(mark)}, path)
+    with torch.serialization.safe_globals([make]):
+        with pytest.raises(ResNeStError, match="not opened"):
+            read(path)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda x, path: pickle.dump(x, open(path, "wb"))])
+def test_code_is_not_run(save, tmp_path):
+    path, mark = tmp_path / "x.pth", tmp_path / "ran"
+    save({"state_dict": {"a": Code(mark)}}, path)
+    with pytest.raises(ResNeStError, match="not opened. If you trust whoever made it.*torch.save"):
+        read(path)
+    assert not mark.exists()
+
+
+def test_the_recipe_for_numpy_pickles_works(tmp_path):
+    path = tmp_path / "R-50.pkl"
+    arrays = {name: tensor.numpy() for name, tensor in STATE.items()}
+    path.write_bytes(pickle.dumps({"model": arrays, "__author__": "x"}))
+    with pytest.raises(ResNeStError, match="detectron2's .pkl files of numpy arrays") as caught:
+        read(path)
+    exec(str(caught.value).partition("in Python: ")[2], {"pickle": pickle, "torch": torch})
+    assert_is_state(read(tmp_path / "R-50.plain.pth"))
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+@pytest.mark.parametrize("share", [0.3, 0.95])
+def test_cut_files_are_refused(kind, share, tmp_path):
+    path = tmp_path / ("x.safetensors" if kind == "safetensors" else "x.pth")
+    write(STATE, path)
+    if kind == "legacy":
+        torch.save(STATE, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[:int(share * path.stat().st_size)])
+    with pytest.raises(ResNeStError, match=r"damaged or cut off \(\d+ bytes; .*fetch it again"):
+        read(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html>", b"version https://git-lfs"])
+def test_text_is_refused(content, tmp_path):
+    (tmp_path / "x.pth").write_bytes(content)
+    with pytest.raises(ResNeStError, match="not a file of weights: it starts with"):
+        read(tmp_path / "x.pth")
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", bytes(10_000_000))
+    with pytest.raises(ResNeStError, match="unpacks to 10000000.*zip bomb"):
+        read(tmp_path / "x.pth")
+
+
+def test_other_archives_say_what_is_in_them(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("deeplab.pth", b"weights")
+    with pytest.raises(ResNeStError, match="archive of deeplab.pth: unpack it"):
+        read(tmp_path / "x.zip")
+    torch.jit.save(torch.jit.script(torch.nn.ReLU()), tmp_path / "x.pth")
+    with pytest.raises(ResNeStError, match="TorchScript program"):
+        read(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("content,said", [
+    ({"epoch": 3, "model": {}}, "a dict with epoch, model"), ([1], "a list with no names"),
+    ({}, "a dict with nothing")])
+def test_a_checkpoint_without_tensors_is_refused(content, said, tmp_path):
+    torch.save(content, tmp_path / "x.pth")
+    with pytest.raises(ResNeStError, match=f"holds no weights.*{said}"):
+        read(tmp_path / "x.pth")
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    write(STATE, tmp_path / "x.safetensors")
+    monkeypatch.setattr(files, "safetensors", None)
+    with pytest.raises(ResNeStError, match="pip install safetensors"):
+        read(tmp_path / "x.safetensors")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ResNeStError, match="no file .*x.pth"):
+        read(tmp_path / "x.pth")

@@ -1,0 +1,235 @@
+"""Loading into our networks: what is reported, and what is refused."""
+
+import logging
+
+import pytest
+import torch
+from peers import official_network
+from torch import nn
+
+from resnest_dense import Deformable, ResNeStError, create_backbone, weights
+from resnest_dense.weights import catalog
+
+
+class Detector(nn.Module):
+    """A backbone where detectron2 has it, and two heads."""
+
+    def __init__(self, name="resnest14", classes=3):
+        super().__init__()
+        self.backbone = nn.Module()
+        self.backbone.bottom_up = create_backbone(name)
+        self.backbone.fpn = nn.Conv2d(2048, 4, 1)
+        self.roi_heads = nn.Linear(4, classes)
+
+
+def values(module):
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_report_counts_and_names_what_was_left_out(file14):
+    report = weights.load(create_backbone("resnest14"), file14)
+    assert report.coverage == 1 and report.backbone == (127, 127) and report.heads == (0, 0)
+    assert report.ignored == ("fc.weight", "fc.bias")
+    assert not report.missing and not report.unexpected and not report.mismatched
+    assert str(report) == ("some14.pth: layout upstream, backbone 100% (127/127); ignored on "
+                           "purpose: fc.weight, fc.bias")
+
+
+def test_the_report_is_logged(file14, caplog):
+    with caplog.at_level(logging.INFO, "resnest_dense"):
+        report = weights.load(create_backbone("resnest14"), file14)
+    assert caplog.messages == [str(report)]
+
+
+def test_image_net_weights_into_a_detector_leave_the_heads(file14):
+    model = Detector()
+    before = values(model.roi_heads)
+    report = weights.load(model, file14)
+    assert report.backbone == (127, 127) and report.heads == (0, 4)
+    assert "backbone 100% (127/127), heads 0% (0/4)" in str(report)
+    assert same(values(model.roi_heads), before)
+
+
+def test_a_detector_into_a_detector_loads_the_heads_that_fit():
+    trained, model = Detector(classes=80), Detector(classes=3)
+    report = weights.load(model, trained.state_dict())
+    assert report.backbone == (127, 127) and report.heads == (2, 4)
+    assert [str(m) for m in report.mismatched] == [
+        "roi_heads.weight (80, 4) in the file, (3, 4) in the model",
+        "roi_heads.bias (80,) in the file, (3,) in the model"]
+    assert same(values(model.backbone), values(trained.backbone))
+
+
+def test_a_detector_into_a_backbone_ignores_the_heads():
+    trained, model = Detector(), create_backbone("resnest14")
+    report = weights.load(model, trained.state_dict())
+    assert report.coverage == 1 and len(report.ignored) == 4 and not report.unexpected
+    assert same(values(model), values(trained.backbone.bottom_up))
+
+
+def test_a_detector_in_a_parallel_wrapper():
+    trained, model = Detector(), Detector()
+    report = weights.load(nn.DataParallel(model), nn.DataParallel(trained).state_dict())
+    assert report.backbone == (127, 127)
+    assert same(values(model.backbone.bottom_up), values(trained.backbone.bottom_up))
+
+
+@pytest.mark.parametrize("name,built,file", [
+    ("resnest26", "resnest14", "resnest14"), ("resnest14", "resnest26", "resnest26"),
+    ("resnest50_fast_2s2x40d", "resnest50_fast_1s2x40d", "resnest50_fast_1s2x40d"),
+])
+def test_another_network_is_refused_and_nothing_is_changed(name, built, file):
+    model = create_backbone(name)
+    before = values(model)
+    state = create_backbone(built).state_dict()
+    with pytest.raises(ResNeStError, match=f"looks like {file} .*the model is {name}"):
+        weights.load(model, state)
+    assert same(values(model), before)
+    report = weights.load(model, state, strict=False)
+    assert report.problem and not same(values(model), before)
+
+
+def test_a_deeper_file_is_refused_though_it_fills_the_model():
+    """Every weight of ResNeSt-101 is in a ResNeSt-200, in the same shape."""
+    with torch.device("meta"):
+        model, file = create_backbone("resnest101"), create_backbone("resnest200")
+    report = weights.adapt(model, file.state_dict())[1]
+    assert report.coverage == 1
+    assert "looks like resnest200" in report.problem and "the model is resnest101" in report.problem
+
+
+def test_shapes_that_differ_are_listed_on_both_sides():
+    state = create_backbone("resnest14").state_dict()
+    state["res3.0.conv1.weight"] = torch.zeros(7, 256, 1, 1)
+    with pytest.raises(ResNeStError) as caught:
+        weights.load(create_backbone("resnest14"), state)
+    assert ("backbone 99% (126/127); of another shape: res3.0.conv1.weight (7, 256, 1, 1) in the "
+            "file, (128, 256, 1, 1) in the model") in str(caught.value)
+
+
+@pytest.mark.parametrize("drop", ["res4.0.conv2.fc1.bias", "stem.conv1_2.norm.running_var"])
+def test_a_missing_weight_is_an_error(drop):
+    state = create_backbone("resnest14").state_dict()
+    del state[drop]
+    with pytest.raises(ResNeStError, match=f"not in the file: {drop}"):
+        weights.load(create_backbone("resnest14"), state)
+
+
+def test_an_unknown_weight_of_the_backbone_is_an_error(official14):
+    state = {**official14.state_dict(), "layer2.0.conv2.rectify.weight": torch.zeros(1)}
+    with pytest.raises(ResNeStError, match="not in the model: layer2.0.conv2.rectify.weight"):
+        weights.load(create_backbone("resnest14"), state)
+
+
+def test_statistics_without_a_layer_for_them_are_an_error(file14):
+    with pytest.raises(ResNeStError, match="not built alike"):
+        weights.load(create_backbone("resnest14", norm="GN"), file14)
+
+
+@pytest.mark.parametrize("into,out_of", [("BN", "FrozenBN"), ("FrozenBN", "BN")])
+def test_counters_of_batches_may_be_missing(into, out_of):
+    state = create_backbone("resnest14", norm=out_of).state_dict()
+    model = create_backbone("resnest14", norm=into)
+    report = weights.load(model, state)
+    assert report.backbone == (127, 127) and not report.missing and not report.unexpected
+
+
+def test_counters_of_batches_are_loaded():
+    state = create_backbone("resnest14").state_dict()
+    state["res2.0.conv1.norm.num_batches_tracked"].fill_(7)
+    model = create_backbone("resnest14")
+    weights.load(model, state)
+    assert model.res2[0].conv1.norm.num_batches_tracked == 7
+
+
+@pytest.mark.parametrize("in_channels", [1, 2, 4, 6])
+def test_rgb_stems_fit_other_inputs(in_channels, file14, official14):
+    model = create_backbone("resnest14", in_channels=in_channels)
+    report = weights.load(model, file14)
+    assert f"RGB stem adapted to {in_channels} input channels" in str(report)
+    grey, rgb = torch.rand(1, 1, 8, 8), official14.conv1[0]
+    with torch.no_grad():
+        mine = nn.functional.conv2d(grey.expand(-1, in_channels, -1, -1),
+                                    model.stem.conv1_1.weight)
+        theirs = nn.functional.conv2d(grey.expand(-1, 3, -1, -1), rgb.weight)
+    if in_channels in (1, 6):  # a grey image gives the same wherever all three are used alike
+        torch.testing.assert_close(mine, theirs)
+    else:
+        first = model.stem.conv1_1.weight[:, 0]
+        torch.testing.assert_close(first, rgb.weight[:, 0] * 3 / in_channels)
+
+
+def test_deformable_networks_start_from_plain_weights(file14):
+    model = create_backbone("resnest14", deform=Deformable())
+    report = weights.load(model, file14)
+    assert report.backbone == (127, 127) and "conv2_offset stays as it is" in str(report)
+
+
+def test_deformable_weights_into_a_plain_network_are_an_error():
+    state = create_backbone("resnest14", deform=Deformable()).state_dict()
+    with pytest.raises(ResNeStError, match=r", deformable\); the model is .*not deformable"):
+        weights.load(create_backbone("resnest14"), state)
+
+
+def test_stages_that_are_not_built_are_ignored_on_purpose(file14):
+    report = weights.load(create_backbone("resnest14", out_features=("res3",)), file14)
+    assert report.coverage == 1
+    assert "ignored on purpose: layer3.0.* (28), layer4.0.* (28), fc.* (2)" in str(report)
+
+
+def test_half_precision_weights_are_widened():
+    state = {k: v.half() if v.is_floating_point() else v
+             for k, v in create_backbone("resnest14").state_dict().items()}
+    model = create_backbone("resnest14")
+    weights.load(model, state)
+    assert model.stem.conv1_1.weight.dtype == torch.float32
+    assert torch.equal(model.stem.conv1_1.weight, state["stem.conv1_1.weight"].float())
+
+
+def test_published_files_are_known_by_their_names(tmp_path):
+    """Whether a network pools before or after its 3x3 is not in its weights."""
+    torch.save(official_network("resnest50").state_dict(), tmp_path / "resnest50-528c19ca.pth")
+    with pytest.raises(ResNeStError, match="pools after its 3x3 convolutions, unlike the model"):
+        weights.load(create_backbone("resnest50_fast_2s1x64d"), tmp_path / "resnest50-528c19ca.pth")
+    report = weights.load(create_backbone("resnest50"), tmp_path / "resnest50-528c19ca.pth")
+    assert report.contract == catalog.get("resnest50").contract
+
+
+@pytest.mark.parametrize("form,said", [("official", False), ("mmseg", True)])
+def test_another_dilated_form_than_the_trained_one_is_said(form, said, tmp_path):
+    path = tmp_path / "deeplab_resnest50_ade-2225f09d.pth"
+    state = official_network("resnest50").state_dict()
+    torch.save({f"pretrained.{k}": v for k, v in state.items()}, path)
+    report = weights.load(create_backbone("resnest50", output_stride=8, dilated_form=form), path)
+    assert report.layout == "encoding"
+    assert ("dilated_form='official', unlike the model" in str(report)) == said
+
+
+def test_models_without_exactly_one_backbone_are_refused(file14):
+    for model, said in ((nn.Linear(1, 1), r"0 ResNeSts \(none\)"),
+                        (nn.ModuleList([Detector(), Detector()]), "2 ResNeSts")):
+        with pytest.raises(ResNeStError, match=said):
+            weights.load(model, file14)
+
+
+def test_a_source_that_is_nothing_is_refused():
+    with pytest.raises(ResNeStError, match="'resnset14' is neither.*Did you mean 'resnest14'"):
+        weights.load(create_backbone("resnest14"), "resnset14")
+
+
+def test_a_name_in_the_catalog_loads_from_the_folder(official14, tmp_path):
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    torch.save(official14.state_dict(), folder / catalog.get("resnest14").file)
+    report = weights.load(create_backbone("resnest14"), "resnest14")
+    assert report.source == "gluon_resnest14-9c8fe254.pth" and report.coverage == 1
+
+
+def test_an_address_of_a_local_file_loads(file14):
+    assert weights.load(create_backbone("resnest14"), file14.as_uri()).coverage == 1
+    with pytest.raises(ResNeStError, match="there is no file"):
+        weights.load(create_backbone("resnest14"), file14.with_name("other.pth").as_uri())
