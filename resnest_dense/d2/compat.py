@@ -2,7 +2,6 @@
 
 import contextlib
 from functools import partial
-from unittest import mock
 
 from detectron2.engine import defaults
 from torch import nn
@@ -17,12 +16,15 @@ def cpu_data_parallel():
     """Inside: detectron2's DefaultTrainer can be built in several CPU processes.
 
     Its ``create_ddp_model`` passes the process's rank as a CUDA device, which torch refuses for a
-    model on the CPU. Needed by every detectron2 so far (to 0.6 of 2026); it may go when
-    ``create_ddp_model`` leaves ``device_ids`` out on a CPU.
+    model on the CPU. Needed by every detectron2 so far (0.6, sources of 2026-06); it may go
+    when ``create_ddp_model`` leaves ``device_ids`` out on a CPU.
     """
-    on_cpu = partial(defaults.create_ddp_model, device_ids=None)
-    with mock.patch.object(defaults, "create_ddp_model", on_cpu):
+    stock = defaults.create_ddp_model
+    defaults.create_ddp_model = partial(stock, device_ids=None)
+    try:
         yield
+    finally:
+        defaults.create_ddp_model = stock
 
 
 def cpu_sync_batch_norms(model: nn.Module) -> nn.Module:

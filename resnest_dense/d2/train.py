@@ -74,6 +74,10 @@ def read_config(args: argparse.Namespace) -> CfgNode:
                    val_json=args.val_json, val_images=args.val_images)
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
+    if cfg.MODEL.DEVICE == "cpu" and cfg.SOLVER.AMP.ENABLED:
+        raise ResNeStValueError(
+            "SOLVER.AMP.ENABLED is True, but detectron2's mixed precision needs a GPU: set it False."
+        )
     cfg.freeze()
     return cfg
 

@@ -16,6 +16,7 @@ from resnest_dense.d2.compat import cpu_data_parallel, cpu_sync_batch_norms
 from resnest_dense.d2.evaluators import build_evaluator
 from resnest_dense.d2.interrupt import SaveOnInterrupt
 from resnest_dense.d2.loading import load_weights
+from resnest_dense.errors import ResNeStError
 
 __all__ = ["Trainer", "evaluate"]
 
@@ -63,11 +64,20 @@ class Trainer(DefaultTrainer):
 
 
 def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
-    """Metrics of ``MODEL.WEIGHTS`` (or of the last checkpoint) on every set of ``DATASETS.TEST``."""
+    """Metrics of ``MODEL.WEIGHTS`` (or of the last checkpoint) on every set of ``DATASETS.TEST``.
+
+    Raises:
+        ResNeStError: weights that cannot be loaded, or that hold a backbone alone.
+    """
     model = Trainer.build_model(cfg)
     checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
     if resume and checkpointer.has_checkpoint():
         checkpointer.resume_or_load("", resume=True)
     else:
-        load_weights(model, cfg)
+        report = load_weights(model, cfg)
+        if report is not None and report.heads[0] == 0:
+            raise ResNeStError(
+                f"MODEL.WEIGHTS {cfg.MODEL.WEIGHTS} holds a backbone alone, so the detector would "
+                "find nothing: give the checkpoint of a detector trained with this config."
+            )
     return Trainer.test(cfg, model)

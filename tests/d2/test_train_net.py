@@ -10,6 +10,10 @@ import pytest
 import torch
 from d2_runs import SMALL, TRAIN_NET, start_train_net
 
+from resnest_dense import ResNeStError, create_backbone
+from resnest_dense.d2.train import make_parser, read_config
+from resnest_dense.d2.trainer import evaluate
+
 MINI = ("--config-file", "resnest14_mask_rcnn_mini.yaml")
 
 
@@ -82,6 +86,7 @@ def test_what_is_wrong_ends_the_tool_with_one_line(train_net):
     ([*MINI, "--train-json", "a.json", "--train-images", "."], "a.json"),
     ([*MINI], "DETECTRON2_DATASETS"),
     ([*MINI, "DATASETS.TRAIN", "('coco_2018',)"], "coco_2018"),
+    ([*MINI, "SOLVER.AMP.ENABLED", "True", "MODEL.DEVICE", "cpu"], "SOLVER.AMP.ENABLED"),
     ([], "--config-file"),
 ])
 def test_wrong_arguments_are_refused_before_training(arguments, words, monkeypatch, capsys, tmp_path):
@@ -90,3 +95,20 @@ def test_wrong_arguments_are_refused_before_training(arguments, words, monkeypat
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(TRAIN_NET), run_name="__main__")
     assert ended.value.code == 2 and words in capsys.readouterr().err
+
+
+def test_weights_of_a_backbone_alone_are_not_evaluated(own_data, tmp_path, monkeypatch):
+    torch.save(create_backbone("resnest14").state_dict(), tmp_path / "backbone.pth")
+    args = make_parser().parse_args([*MINI, *own_data, "MODEL.WEIGHTS", str(tmp_path / "backbone.pth")])
+    with pytest.raises(ResNeStError, match="holds a backbone alone"):
+        evaluate(read_config(args))
+
+
+def test_real_blood_cells_train_and_evaluate(train_net, shared_data, tmp_path):
+    bccd = shared_data("bccd")
+    data = [f"--{split}-{kind}={bccd / path}" for split, name in (("train", "val"), ("val", "test"))
+            for kind, path in (("json", f"annotations/instances_{name}.json"), ("images", name))]
+    code, output = train_net(*MINI, *data, *SMALL, "MODEL.MASK_ON", False, "SOLVER.MAX_ITER", 2,
+                             "OUTPUT_DIR", tmp_path / "run")
+    assert code == 0, output
+    assert "1137 annotations" in output and "bbox/AP-Platelets" in rows(tmp_path / "run")[-1]
