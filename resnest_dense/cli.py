@@ -29,6 +29,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("architectures", help="the named networks and their sizes")
     command.set_defaults(run=_architectures)
 
+    command = commands.add_parser("doctor", help="what is installed, and fixes of known problems")
+    command.set_defaults(run=_doctor)
+
     command = commands.add_parser("configs", help="names of the shipped configs")
     command.add_argument("framework", choices=["detectron2", "mmseg"])
     command.set_defaults(run=_configs)
@@ -80,6 +83,12 @@ def _architectures(args: argparse.Namespace) -> None:
         count = sum(p.numel() for p in net.parameters()) / 1e6
         print(f"{name:24} {count:6.2f} M parameters, blocks {architecture.blocks}, "
               f"radix {architecture.radix}, cardinality {architecture.cardinality}")
+
+
+def _doctor(args: argparse.Namespace) -> None:
+    from resnest_dense.doctor import report
+
+    print(report())
 
 
 def _configs(args: argparse.Namespace) -> None:

@@ -1,0 +1,133 @@
+"""What is installed, what is missing, and the exact fix of combinations that are known to fail."""
+
+import importlib.util
+import platform
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+__all__ = ["Advice", "advise", "installed", "report"]
+
+# Distribution names, in the order in which they are shown.
+DISTRIBUTIONS = (
+    "torch", "torchvision", "numpy", "pillow", "setuptools", "opencv-python",
+    "opencv-python-headless", "pycocotools", "safetensors", "detectron2", "sal-detectron2", "fvcore",
+    "panopticapi", "panopticapi-lite", "mmsegmentation", "mmengine", "mmcv", "mmcv-lite", "onnx",
+    "onnxruntime",
+)
+# What is asked of the interpreter rather than of a distribution's metadata.
+MODULES = {"detectron2._C": "detectron2._C", "mmcv._ext": "mmcv._ext",
+           "pkg_resources": "pkg_resources"}
+
+Versions = Mapping[str, "str | None"]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One known combination.
+
+    Args:
+        serious: whether something fails; otherwise it only limits or slows.
+        applies: tells from the versions whether the combination is there.
+        text: what happens, and the fix.
+    """
+
+    serious: bool
+    applies: Callable[[Versions], bool]
+    text: str
+
+
+def installed() -> dict[str, str | None]:
+    """Version of everything that matters here; None for what is missing, "yes" for modules."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for name in DISTRIBUTIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    for name, module in MODULES.items():
+        found[name] = "yes" if _exists(module) else None
+    found["cuda"] = torch.version.cuda if torch.cuda.is_available() else None
+    return found
+
+
+def advise(versions: Versions) -> list[Advice]:
+    """The known combinations that ``versions`` has, serious ones first."""
+    found = [advice for advice in _KNOWN if advice.applies(versions)]
+    return sorted(found, key=lambda advice: not advice.serious)
+
+
+def report() -> str:
+    """Versions and advice as text."""
+    versions = installed()
+    lines = [f"{name:24} {value or 'missing'}" for name, value in versions.items()]
+    advice = advise(versions)
+    lines += ["", *(f"{'PROBLEM' if a.serious else 'note'}: {a.text}" for a in advice)]
+    if not any(a.serious for a in advice):
+        lines.append("No known problem.")
+    return "\n".join(lines)
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _number(text: str | None) -> tuple[int, ...]:
+    """The leading numbers of a version, for comparison; () where it is missing."""
+    return tuple(int(part) for part in re.findall(r"\d+", (text or "").split("+")[0])[:3])
+
+
+def _has(versions: Versions, *names: str) -> bool:
+    return any(versions.get(name) for name in names)
+
+
+def _mismatched_torchvision(v: Versions) -> bool:
+    torch_, vision = _number(v.get("torch")), _number(v.get("torchvision"))
+    # Since torch 2.0 came with torchvision 0.15, the minor versions go up together.
+    return bool(torch_ and vision) and torch_[0] == 2 and vision[1] != torch_[1] + 15
+
+
+_KNOWN = (
+    Advice(True, lambda v: _has(v, "detectron2", "sal-detectron2", "mmengine")
+           and not v.get("pkg_resources"),
+           "setuptools 82 and later have no pkg_resources, which detectron2's model zoo and mmengine's "
+           "configs import. Fix: pip install 'setuptools<82'"),
+    Advice(True, lambda v: _number(v.get("mmcv") or v.get("mmcv-lite")) >= (2, 2)
+           and () < _number(v.get("mmsegmentation")) <= (1, 2, 2),
+           "mmsegmentation 1.2.2 refuses mmcv 2.2. Fix: pip install 'mmcv-lite==2.1.0' (or mmcv==2.1.0)"),
+    Advice(True, lambda v: bool(v.get("mmcv")) and bool(v.get("mmcv-lite")),
+           "mmcv and mmcv-lite are both installed over one folder. Fix: pip uninstall mmcv mmcv-lite, "
+           "then install one of them"),
+    Advice(True, lambda v: bool(v.get("opencv-python")) and bool(v.get("opencv-python-headless")),
+           "opencv-python and opencv-python-headless are both installed over one folder. Fix: pip "
+           "uninstall both, then install one of them"),
+    Advice(True, _mismatched_torchvision,
+           "torch and torchvision do not belong together (torch 2.N goes with torchvision 0.(N+15)). "
+           "Fix: pip install them together"),
+    Advice(True, lambda v: _has(v, "detectron2", "sal-detectron2")
+           and not _has(v, "opencv-python", "opencv-python-headless"),
+           "detectron2 imports cv2 without declaring it. Fix: pip install opencv-python"),
+    Advice(True, lambda v: bool(v.get("mmengine")) and _number(v.get("python")) >= (3, 14),
+           "mmengine 0.10 uses pkgutil.find_loader, which Python 3.14 removed. Fix: Python 3.13 or "
+           "earlier"),
+    Advice(False, lambda v: not _has(v, "detectron2", "sal-detectron2"),
+           "detectron2 is not installed: resnest_dense.d2 cannot be imported. See the README"),
+    Advice(False, lambda v: not v.get("mmsegmentation"),
+           "mmsegmentation is not installed: resnest_dense.mmseg cannot be imported. See the README"),
+    Advice(False, lambda v: _has(v, "detectron2", "sal-detectron2") and not v.get("detectron2._C"),
+           "detectron2 is without its compiled part: rotated boxes and its own deformable convolution "
+           "are missing; everything of resnest_dense works"),
+    Advice(False, lambda v: bool(v.get("mmcv-lite")),
+           "mmcv-lite has no compiled operators: resnest_dense.mmseg puts stand-ins in their place, "
+           "which raise when one is really used"),
+    Advice(False, lambda v: bool(v.get("mmengine")) and _number(v.get("torch")) >= (2, 6),
+           "mmengine 0.10 cannot read its own checkpoints under torch 2.6 and later; "
+           "resnest_dense.mmseg can"),
+    Advice(False, lambda v: not v.get("cuda"), "no GPU in use: everything runs on the CPU"),
+)
