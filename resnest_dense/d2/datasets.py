@@ -10,7 +10,7 @@ from detectron2.data.datasets import register_coco_instances
 from resnest_dense.data.coco_check import check_coco, load_coco_json
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["check_datasets", "use_coco_files"]
+__all__ = ["check_datasets", "read_categories", "use_coco_files"]
 
 _NAMES = {"train": "own_train", "val": "own_val"}
 
@@ -41,7 +41,7 @@ def use_coco_files(cfg: CfgNode, *, train_json: str = "", train_images: str = ""
                 f"{folder!r}."
             )
         if json_file:
-            classes[split] = _read_classes(json_file)
+            classes[split] = read_categories(json_file)
             _register(_NAMES[split], json_file, folder)
     if not classes:
         return
@@ -87,14 +87,15 @@ def check_datasets(cfg: CfgNode, names: tuple[str, ...]) -> None:
         _logger.info("Data set %s:\n%s", name, report.table())
 
 
+def read_categories(json_file: str) -> dict[int, str]:
+    """Names of the categories of a COCO-format file by id, in the order of the ids."""
+    categories = load_coco_json(json_file)["categories"]
+    return {c["id"]: c["name"] for c in sorted(categories, key=lambda c: c["id"])}
+
+
 def _class_count(cfg: CfgNode) -> int:
     head = cfg.MODEL.RETINANET if cfg.MODEL.META_ARCHITECTURE == "RetinaNet" else cfg.MODEL.ROI_HEADS
     return head.NUM_CLASSES
-
-
-def _read_classes(json_file: str) -> dict[int, str]:
-    categories = load_coco_json(json_file)["categories"]
-    return {c["id"]: c["name"] for c in sorted(categories, key=lambda c: c["id"])}
 
 
 def _register(name: str, json_file: str, folder: str) -> None:

@@ -4,25 +4,28 @@ from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
 from torch import nn
 
+from resnest_dense.errors import ResNeStError
 from resnest_dense.nn import ResNeSt
 from resnest_dense.weights import LoadReport, check_contract, load
 
 __all__ = ["load_weights"]
 
 
-def load_weights(model: nn.Module, cfg: CfgNode) -> LoadReport | None:
+def load_weights(model: nn.Module, cfg: CfgNode, *, whole: bool = False) -> LoadReport | None:
     """Loads ``cfg.MODEL.WEIGHTS``; an empty one leaves the random weights.
 
     Args:
         model: a detector built from ``cfg``, changed in place.
         cfg: names the weights and the input that the model gets.
+        whole: refuse a file that holds a backbone alone, with which a detector finds nothing.
 
     Returns:
         What was loaded; None for a model without a ResNeSt, which detectron2 loads itself.
 
     Raises:
-        ResNeStError: a source that cannot be read, weights that do not fill the backbone, or that
-            were trained on another input than ``INPUT.FORMAT`` and ``MODEL.PIXEL_*`` give.
+        ResNeStError: a source that cannot be read, weights that do not fill the backbone, that were
+            trained on another input than ``INPUT.FORMAT`` and ``MODEL.PIXEL_*`` give, or that lack
+            the heads where ``whole``.
     """
     source = cfg.MODEL.WEIGHTS
     if not source:
@@ -31,6 +34,11 @@ def load_weights(model: nn.Module, cfg: CfgNode) -> LoadReport | None:
         DetectionCheckpointer(model).load(source)
         return None
     report = load(model, source)
+    if whole and report.heads[0] == 0:
+        raise ResNeStError(
+            f"{source} holds a backbone alone, so the detector would find nothing: give the "
+            "checkpoint of a detector trained with this config."
+        )
     if report.contract is not None:
         check_contract(
             report.contract, channel_order=cfg.INPUT.FORMAT, mean=cfg.MODEL.PIXEL_MEAN,

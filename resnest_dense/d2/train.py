@@ -12,8 +12,9 @@ from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
 from resnest_dense.configs import find_config
+from resnest_dense.d2.classes import write_classes
 from resnest_dense.d2.config import get_cfg
-from resnest_dense.d2.datasets import check_datasets, use_coco_files
+from resnest_dense.d2.datasets import check_datasets, read_categories, use_coco_files
 from resnest_dense.d2.trainer import Trainer, evaluate
 from resnest_dense.errors import ResNeStValueError
 
@@ -93,6 +94,8 @@ def _work(args: argparse.Namespace) -> OrderedDict:
         if comm.is_main_process():
             verify_results(cfg, results)
         return results
+    if args.train_json and comm.is_main_process():
+        write_classes(cfg.OUTPUT_DIR, read_categories(args.train_json))
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=args.resume)
     return trainer.train()

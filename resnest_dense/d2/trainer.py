@@ -16,7 +16,6 @@ from resnest_dense.d2.compat import cpu_data_parallel, cpu_sync_batch_norms
 from resnest_dense.d2.evaluators import build_evaluator
 from resnest_dense.d2.interrupt import SaveOnInterrupt
 from resnest_dense.d2.loading import load_weights
-from resnest_dense.errors import ResNeStError
 
 __all__ = ["Trainer", "evaluate"]
 
@@ -74,10 +73,5 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
     if resume and checkpointer.has_checkpoint():
         checkpointer.resume_or_load("", resume=True)
     else:
-        report = load_weights(model, cfg)
-        if report is not None and report.heads[0] == 0:
-            raise ResNeStError(
-                f"MODEL.WEIGHTS {cfg.MODEL.WEIGHTS} holds a backbone alone, so the detector would "
-                "find nothing: give the checkpoint of a detector trained with this config."
-            )
+        load_weights(model, cfg, whole=True)
     return Trainer.test(cfg, model)

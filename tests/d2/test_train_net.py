@@ -11,6 +11,7 @@ import torch
 from d2_runs import SMALL, TRAIN_NET, start_train_net
 
 from resnest_dense import ResNeStError, create_backbone
+from resnest_dense.d2.classes import read_classes
 from resnest_dense.d2.train import make_parser, read_config
 from resnest_dense.d2.trainer import evaluate
 
@@ -29,6 +30,7 @@ def test_train_then_evaluate_then_resume(train_net, own_data, tmp_path):
     assert "No GPU in use: running on the CPU" in output or torch.cuda.is_available()
     trained = {k: v for k, v in rows(out)[-1].items() if "/AP" in k}
     assert {"bbox/AP50", "segm/AP50", "bbox/AP-star"} <= set(trained)
+    assert read_classes(out).names == ("ball", "box", "kite", "star", "ring")
 
     code, output = train_net(*MINI, *own_data, "--eval-only", *small, "MODEL.WEIGHTS",
                              out / "model_final.pth")
@@ -100,7 +102,7 @@ def test_wrong_arguments_are_refused_before_training(arguments, words, monkeypat
 def test_weights_of_a_backbone_alone_are_not_evaluated(own_data, tmp_path, monkeypatch):
     torch.save(create_backbone("resnest14").state_dict(), tmp_path / "backbone.pth")
     args = make_parser().parse_args([*MINI, *own_data, "MODEL.WEIGHTS", str(tmp_path / "backbone.pth")])
-    with pytest.raises(ResNeStError, match="holds a backbone alone"):
+    with pytest.raises(ResNeStError, match="would find nothing"):
         evaluate(read_config(args))
 
 
