@@ -1,7 +1,6 @@
 # `make demo` trains and evaluates a ResNeSt detector; `make test` runs every test. Both set up .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-SITE = $(shell $(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")
 UV = VIRTUAL_ENV=.venv $(BIN)/uv
 # Waiting threads sleep instead of spinning: other work on the machine then costs little.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -20,10 +19,10 @@ install: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv==0.13.9
 	$(UV) pip install --quiet --requirement requirements.lock
+	# The wheel of detectron2 brings a package `tools` that would hide a user's own folder of that name.
+	site=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])") && \
 	$(UV) pip install --quiet --python-version 3.10 --only-binary :all: --no-deps --require-hashes \
-		--target "$(SITE)" --requirement requirements-nodeps.lock
-	# The wheel brings a package `tools` that would hide a user's own folder of that name.
-	rm -rf "$(SITE)/tools"
+		--target "$$site" --requirement requirements-nodeps.lock && rm -rf "$$site/tools"
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -20,7 +20,7 @@ def run_forked(cases, *, preload=_PRELOAD, **options):
     """Runs each piece of code in a process of its own; returns what each said when it failed."""
     cases = {name: textwrap.dedent(code) for name, code in cases.items()}
     done = subprocess.run([sys.executable, "-W", "ignore", __file__, *preload], text=True,
-                          input=json.dumps(cases), stdout=subprocess.PIPE, timeout=300, **options)
+                          input=json.dumps(cases), stdout=subprocess.PIPE, timeout=900, **options)
     return json.loads(done.stdout.splitlines()[-1])
 
 

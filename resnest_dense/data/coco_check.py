@@ -6,7 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from resnest_dense.data.coco_boxes import check_boxes
-from resnest_dense.data.coco_entries import check_categories, check_image_entries, link_annotations
+from resnest_dense.data.coco_entries import (
+    check_categories,
+    check_image_entries,
+    link_annotations,
+    name_image,
+)
 from resnest_dense.data.coco_images import check_image_files
 from resnest_dense.data.coco_json import gc_paused, load_coco_json
 from resnest_dense.data.coco_keypoints import check_keypoints
@@ -62,8 +67,7 @@ def _count_trained(report, entries, *, loaded, usable):
     """Finds images without an object, and what is left to train on."""
 
     def describe(position):
-        image = entries.images[position]
-        return f"{image.get('file_name')!r}, image id {image.get('id')!r}"
+        return name_image(entries.images[position])
 
     all_of, loaded_of = (np.bincount(entries.image[chosen], minlength=len(entries.images))
                          for chosen in (slice(None), loaded))

@@ -9,7 +9,8 @@ import numpy as np
 
 from resnest_dense.data.coco_report import Report
 
-__all__ = ["Entries", "check_categories", "check_image_entries", "is_extent", "link_annotations"]
+__all__ = ["Entries", "check_categories", "check_image_entries", "is_extent",
+           "link_annotations", "name_image"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def check_image_entries(report: Report, images: list[dict]) -> None:
         report.add("image-ids-mixed", f"the first is {ids[0]!r}")
     names = [image.get("file_name") for image in images]
     for position, (image, image_id, name) in enumerate(zip(images, ids, names)):
-        where = f"images[{position}], id {image.get('id')!r}, {name!r}"
+        where = f"images[{position}] ({name_image(image)})"
         if image_id is None:
             report.add("image-id", where)
         if not isinstance(name, str) or not name:
@@ -117,11 +118,16 @@ def link_annotations(report: Report, annotations: list[dict], images: list[dict]
                        for key in ("width", "height")] for image in images]).reshape(-1, 2)
     image = np.array(positions, dtype=np.int64)
     # A value of any kind but 0 makes a crowd, as in detectron2.
-    crowd = np.array([entry.get("iscrowd", 0) == 1 for entry in kept], dtype=bool)
+    crowd = np.array([entry.get("iscrowd", 0) != 0 for entry in kept], dtype=bool)
     entries = Entries(kept, images, image, sizes[image], crowd)
     _check_categories_of(report, entries, categories)
     _check_flags(report, entries)
     return entries
+
+
+def name_image(image: dict) -> str:
+    """Names an image entry by its file and its id."""
+    return f"{image.get('file_name')!r}, image id {image.get('id')!r}"
 
 
 def is_extent(value) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from resnest_dense.data.coco_entries import is_extent
+from resnest_dense.data.coco_entries import is_extent, name_image
 from resnest_dense.data.coco_report import Report
 
 __all__ = ["check_image_files"]
@@ -41,9 +41,8 @@ def check_image_files(report: Report, images: list[dict], image_root: str | Path
     with ThreadPoolExecutor(_THREADS) as pool:
         for chunk, found in zip(chunks, pool.map(inspect, chunks)):
             for image, faults in zip(chunk, found):
-                where = f"{image['file_name']!r}, image id {image.get('id')!r}"
                 for kind, detail in faults:
-                    report.add(kind, where + detail)
+                    report.add(kind, name_image(image) + detail)
 
 
 def _faults(path, image):

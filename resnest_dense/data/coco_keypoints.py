@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from resnest_dense.data.coco_boxes import SLACK
-from resnest_dense.data.coco_entries import Entries
+from resnest_dense.data.coco_entries import Entries, name_image
 from resnest_dense.data.coco_report import Report
 
 __all__ = ["check_keypoints"]
@@ -41,7 +41,7 @@ def check_keypoints(report: Report, entries: Entries, categories: list[dict],
         marked[entries.image[index]] += _check_points(report, entries, index, keypoints)
     annotated = np.bincount(entries.image, minlength=len(marked)) > 0
     report.add_where("keypoints-none", annotated & (marked == 0),
-                     lambda position: f"image {entries.images[position].get('file_name')!r}")
+                     lambda position: name_image(entries.images[position]))
     return (marked == 0)[entries.image]
 
 

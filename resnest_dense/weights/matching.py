@@ -63,7 +63,7 @@ def adapt(model: nn.Module, state: Mapping[str, Tensor], *,
     inside = {key for key in match.wanted if key.startswith(path)}
     loaded = {key for key in match.values if key in match.wanted}
     ours = {key.removeprefix(path): value for key, value in targets.items()}
-    problem = _difference(found.backbone, ours) if not inside <= loaded else ""
+    problem = _difference(found.backbone, ours) if strays or not inside <= loaded else ""
     return match.values, LoadReport(
         source=name,
         layout=found.layout.name,

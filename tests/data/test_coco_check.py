@@ -59,6 +59,32 @@ def test_all_errors_are_told_at_once(tmp_path):
     assert "image-missing" in str(error.value)
 
 
+def test_repeats_are_counted_without_the_first(tmp_path):
+    def breaks(content, folder):
+        for entry in content["annotations"][:3]:
+            entry["id"] = 1
+
+    report = check(tmp_path, Case("", (), breaks))
+    assert report.findings["annotation-id-repeated"].count == 2
+
+
+def test_missing_ids_do_not_find_each_other(tmp_path):
+    def breaks(content, folder):
+        del content["images"][1]["id"]
+        for entry in content["annotations"][6:]:
+            del entry["image_id"]
+
+    assert check(tmp_path, Case("", (), breaks)).trained == 6
+
+
+def test_rounding_at_the_border_is_no_finding(tmp_path):
+    def breaks(content, folder):
+        content["annotations"][0].update(
+            bbox=[-0.5, -0.5, 65, 49], segmentation=[[-0.5, -0.5, 64.5, -0.5, 64.5, 48.5]])
+
+    assert not check(tmp_path, Case("", (), breaks)).findings
+
+
 @pytest.mark.parametrize("kind", [name for name in KINDS if KINDS[name].severity == "evaluation"])
 def test_what_only_evaluation_needs_does_not_stop_training(kind, tmp_path):
     case = next(case for case in CASES if case.kinds.split()[0] == kind)

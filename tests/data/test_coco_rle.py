@@ -24,6 +24,10 @@ def test_runs_and_bounds_equal_those_of_pycocotools(size, density):
         assert x1 > x2 and y1 > y2
 
 
+def test_run_over_a_columns_end_spans_all_rows():
+    assert rle_bounds(np.array([4, 2, 9]), 5) == (0, 0, 2, 5)
+
+
 @pytest.mark.parametrize("counts, words", [
     ([10, 4], "14 pixels in all"),
     ([10, 4, 60], "74 pixels in all"),

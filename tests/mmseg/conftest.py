@@ -1,17 +1,11 @@
 """A tiny own data set and a config for it that trains in seconds."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+import quick_configs  # noqa: F401
 from PIL import Image
 
 from resnest_dense.configs import find_config
-
-ROOT = Path(__file__).parents[2]
-CLASSES = ("dark", "middle", "light")
 
 CONFIG = '''
 _base_ = ["{base}"]
@@ -64,11 +58,3 @@ def config(tmp_path, folders):
     path = tmp_path / "tiny.py"
     path.write_text(CONFIG.format(base=base, images=folders[0], labels=folders[1]))
     return path
-
-
-def run_tool(name, *arguments, processes=0, **options):
-    """Runs a tool of the project in its own process; returns what it was and what it said."""
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port",
-                "29417"] if processes else []
-    command = [sys.executable, *torchrun, str(ROOT / "tools" / name), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)

@@ -72,6 +72,7 @@ def test_the_trained_form_is_kept(tmp_path):
     state = create_backbone("resnest50").state_dict()
     torch.save({f"backbone.{k}": v for k, v in state.items()}, tmp_path / entry.file)
     out = weights.convert(tmp_path / entry.file, "mm", tmp_path / "out.pth")
+    assert beside(out)["architectures"] == ["resnest50"]  # not its fast twin
     model = create_backbone("resnest50", output_stride=8, dilated_form="mmseg")
     assert "dilated_form='official'" in str(weights.load(model, out))
 

@@ -130,6 +130,7 @@ def test_servers_that_cannot_resume_send_all(server, entry, folder):
     folder.mkdir()
     (folder / f"{FILE}.part").write_bytes(CONTENT[:1000])
     assert weights.fetch(entry("noresume"), directory=folder).read_bytes() == CONTENT
+    assert len(server.asked) == 1
 
 
 def test_without_a_hash_pieces_are_not_put_together(server, entry, folder):

@@ -199,6 +199,19 @@ def test_published_files_are_known_by_their_names(tmp_path):
     assert report.contract == catalog.get("resnest50").contract
 
 
+def test_a_contract_of_three_channels_is_for_three_channels(official14, tmp_path):
+    path = tmp_path / catalog.get("resnest14").file
+    torch.save(official14.state_dict(), path)
+    assert weights.load(create_backbone("resnest14"), path).contract is not None
+    assert weights.load(create_backbone("resnest14", in_channels=4), path).contract is None
+
+
+def test_all_but_one_is_not_a_hundred_percent():
+    nothing = dict.fromkeys(("loaded", "missing", "unexpected", "mismatched", "ignored"), ())
+    report = weights.LoadReport("x", "mm", backbone=(999, 1000), heads=(0, 0), **nothing)
+    assert "backbone 99% (999/1000)" in str(report)
+
+
 @pytest.mark.parametrize("form,said", [("official", False), ("mmseg", True)])
 def test_another_dilated_form_than_the_trained_one_is_said(form, said, tmp_path):
     path = tmp_path / "deeplab_resnest50_ade-2225f09d.pth"
