@@ -23,8 +23,7 @@ LAYOUTS = ("detectron2", "upstream", "mm")
 
 
 def by_torch(model, path):
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict({k.removeprefix("backbone.bottom_up."): v for k, v in state.items()})
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
 
 
 WAYS = {"torch": by_torch, "ours": weights.load}
@@ -75,11 +74,10 @@ def main(argv=None):
 
 
 def compare(state, path, args):
-    """One row of the table; torch reads the file of ours, which it has the names for."""
-    reference = weights.convert(state, "detectron2", path.with_name("reference.pth"))
-    if path.stem == "legacy":
-        torch.save(state, path, _use_new_zipfile_serialization=False)
-    else:
+    """One row of the table: torch reads its own file with our names, of the same age of format."""
+    reference = path.with_name("legacy.pth" if path.stem == "legacy" else "reference.pth")
+    torch.save(state, reference, _use_new_zipfile_serialization=path.stem != "legacy")
+    if path != reference:
         weights.convert(state, path.stem, path)
     torch_s, torch_bytes = measure_apart("torch", args.architecture, reference, args.repeats)
     ours_s, ours_bytes = measure_apart("ours", args.architecture, path, args.repeats)

@@ -187,7 +187,7 @@ CATEGORY_CASES = [
         "category_id": 1})),
     Case("class-count", ("80 in the model, 2 in the set", "NUM_CLASSES"),
          lambda content, folder: None, {"class_count": 80}),
-    Case("class-names", ("['dog', 'cat'] in the model, ['cat', 'dog'] in the set",),
+    Case("class-names", ("class 0 is 'dog' in the model, 'cat' in the set",),
          lambda content, folder: None, {"class_names": ["dog", "cat"]}),
 ]
 ANNOTATION_CASES = [
@@ -207,7 +207,8 @@ ANNOTATION_CASES = [
     Case("annotation-category-unknown", ("annotation id 2 of image 'a.jpg': category_id=0",),
          _object(category_id=0)),
     Case("annotation-ignored", ("annotation id 2 of image 'a.jpg': ignore=1",), _object(ignore=1)),
-    Case("crowd", ("annotation id 2 of image 'a.jpg'",), _object(iscrowd=1, segmentation=rle())),
+    Case("crowd", ("annotation id 2 of image 'a.jpg'",), _object(iscrowd=1, segmentation=rle()),
+         {"mask_format": "polygon"}),
     Case("crowd-polygon crowd", ("annotation id 2 of image 'a.jpg'",), _object(iscrowd=1)),
     Case("crowd-value crowd", ("annotation id 2 of image 'a.jpg': iscrowd='0'",),
          _object(iscrowd="0")),

@@ -13,7 +13,8 @@ import traceback
 
 
 # Heavy, and without a part in what is tested.
-_PRELOAD = ("torch", "torchvision", "cv2", "mmengine.runner", "timm", "matplotlib.pyplot", "scipy.ndimage")
+_PRELOAD = ("torch", "torchvision", "cv2", "mmengine.runner", "timm", "matplotlib.pyplot",
+            "scipy.ndimage")
 
 
 def run_forked(cases, *, preload=_PRELOAD, **options):

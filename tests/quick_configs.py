@@ -1,5 +1,7 @@
-"""When imported: configs are parsed fast. mmengine reads the metafiles of all of MMSegmentation anew
-for each base of each config; here once in a process and those forked from it.
+"""When imported: configs are parsed fast.
+
+mmengine reads the metafiles of all of MMSegmentation anew for each base of each config; here it
+does so once in a process and those forked from it.
 """
 
 import functools

@@ -33,7 +33,8 @@ def mmseg_network(depth=50, **options):
 def load(net, state):
     """Loads through the translation of whole-segmentor checkpoints."""
     holder = torch.nn.ModuleDict({"backbone": net})
-    holder.load_state_dict({f"backbone.{k}": v for k, v in state.items() if not k.startswith("fc.")})
+    state = {f"backbone.{k}": v for k, v in state.items() if not k.startswith("fc.")}
+    holder.load_state_dict(state)
 
 
 def assert_same(mine, theirs, tolerance=1e-5):

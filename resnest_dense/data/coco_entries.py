@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -56,9 +57,12 @@ def check_categories(report: Report, categories: list[dict], *,
     if ids != list(range(1, len(ids) + 1)):
         report.add("category-ids-gap", f"{len(ids)} ids from {ids[0]} to {ids[-1]}")
     if class_count is not None and class_count != len(names):
-        report.add("class-count", f"{class_count} in the model, {len(names)} in the set ({names})")
-    if class_names is not None and list(class_names) != names:
-        report.add("class-names", f"{list(class_names)} in the model, {names} in the set")
+        report.add("class-count", f"{class_count} in the model, {len(names)} in the set")
+    model_names = names if class_names is None else class_names
+    for index, (ours, theirs) in enumerate(zip_longest(model_names, names)):
+        if ours != theirs:
+            report.add("class-names",
+                       f"class {index} is {ours!r} in the model, {theirs!r} in the set")
 
 
 def check_image_entries(report: Report, images: list[dict]) -> None:

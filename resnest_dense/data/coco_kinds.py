@@ -96,7 +96,7 @@ _CATEGORIES = {
         "error", "the model has another number of classes than the set",
         "Set MODEL.ROI_HEADS.NUM_CLASSES (RetinaNet: MODEL.RETINANET.NUM_CLASSES) to the set's."),
     "class-names": Kind(
-        "error", "the classes differ in name or order from those of the model",
+        "error", "class with another name than in the model",
         "Give both sets the same categories with the same ids."),
 }
 

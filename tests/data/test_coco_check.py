@@ -115,6 +115,18 @@ def test_masks_and_keypoints_are_not_asked_for_in_vain(tmp_path):
     assert not check(tmp_path, Case("", (), breaks), need_masks=False, keypoints=None).findings
 
 
+def test_unmarked_keypoints_may_lie_anywhere(tmp_path):
+    def breaks(content, folder):
+        content["annotations"][0]["keypoints"] = [-9, -9, 0, 5, 5, 2]
+
+    assert not check(tmp_path, Case("", (), breaks)).findings
+
+
+def test_a_missing_class_is_told_by_name(tmp_path):
+    finding = check(tmp_path, UNBROKEN, class_names=["cat", "dog", "cow"]).findings["class-names"]
+    assert finding.example == "class 2 is 'cow' in the model, None in the set"
+
+
 def test_unopened_images_are_not_missed(tmp_path):
     case = Case("", (), lambda content, folder: (folder / "b.png").unlink())
     assert not check(tmp_path, case, check_images=False).findings

@@ -4,9 +4,10 @@ import mmengine
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from peers import official_network
 
 import resnest_dense.mmseg  # noqa: F401
-from resnest_dense import ResNeStValueError
+from resnest_dense import ResNeStError, ResNeStValueError
 from resnest_dense.nn.norm import FrozenBatchNorm2d, SyncBatchNorm
 
 IMAGE = (2, 3, 33, 49)
@@ -94,3 +95,20 @@ def test_a_wrong_value_is_refused_with_the_right_ones(options, said):
 def test_an_unknown_keyword_is_a_type_error():
     with pytest.raises(TypeError, match="depth"):
         build(depth=50)
+
+
+def test_init_cfg_loads_a_file_in_any_layout(tmp_path):
+    official = official_network("resnest14")
+    torch.save(official.state_dict(), tmp_path / "a.pth")
+    for options in (dict(pretrained=str(tmp_path / "a.pth")),
+                    dict(init_cfg=dict(type="Pretrained", checkpoint=str(tmp_path / "a.pth")))):
+        net = build(frozen_stages=1, **options)
+        net.init_weights()
+        assert torch.equal(net.res5[0].conv2.fc1.weight, official.layer4[0].conv2.fc1.weight)
+        assert torch.equal(net.stem.conv1_1.norm.running_var, official.conv1[1].running_var)
+
+
+def test_init_cfg_refuses_the_file_of_another_network(tmp_path):
+    torch.save(official_network("resnest26").state_dict(), tmp_path / "a.pth")
+    with pytest.raises(ResNeStError, match="a.pth does not fit"):
+        build(pretrained=str(tmp_path / "a.pth")).init_weights()

@@ -1,8 +1,12 @@
 """Small networks and files of theirs that the tests of the weights share."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from peers import official_network
+
+from resnest_dense.weights import catalog
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +22,18 @@ def file14(official14, tmp_path):
     path = tmp_path / "some14.pth"
     torch.save(official14.state_dict(), path)
     return path
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """Lets the catalog hold one entry of ours: that of ``like``, with other values for fields."""
+
+    def hold(like, **fields):
+        entry = replace(catalog.get(like), **fields)
+        monkeypatch.setattr(catalog, "_catalog", lambda: {entry.name: entry})
+        return entry
+
+    return hold
 
 
 @pytest.fixture(autouse=True)

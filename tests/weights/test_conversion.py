@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from resnest_dense import Deformable, ResNeStError, ResNeStValueError, create_backbone, weights
-from resnest_dense.weights import catalog, conversion
+from resnest_dense.weights import conversion
 from resnest_dense.weights.files import read
 from resnest_dense.weights.layouts import LAYOUTS
 
@@ -47,10 +47,9 @@ def test_heads_stay_where_their_names_stay_right(tmp_path):
     assert len(read(alone)) == len(state) - 1
 
 
-def test_what_is_known_travels_along(official14, tmp_path):
-    entry = catalog.get("resnest14")
-    torch.save(official14.state_dict(), tmp_path / entry.file)
-    out = weights.convert(tmp_path / entry.file, "mm", tmp_path / "out.pth")
+def test_what_is_known_travels_along(file14, tmp_path, published):
+    entry = published("resnest14", file=file14.name)
+    out = weights.convert(file14, "mm", tmp_path / "out.pth")
     known = beside(out)
     assert known["layout"] == "mm" and known["source"] == entry.file
     assert known["architectures"] == ["resnest14"]
@@ -67,14 +66,18 @@ def test_networks_that_no_weight_tells_apart_are_all_named(tmp_path):
     assert beside(out)["contract"] is None
 
 
-def test_the_trained_form_is_kept(tmp_path):
-    entry = catalog.get("DeepLab_ResNeSt50_ADE")
-    state = create_backbone("resnest50").state_dict()
-    torch.save({f"backbone.{k}": v for k, v in state.items()}, tmp_path / entry.file)
-    out = weights.convert(tmp_path / entry.file, "mm", tmp_path / "out.pth")
-    assert beside(out)["architectures"] == ["resnest50"]  # not its fast twin
-    model = create_backbone("resnest50", output_stride=8, dilated_form="mmseg")
+def test_what_only_the_catalog_knows_is_kept(file14, tmp_path, published):
+    published("DeepLab_ResNeSt50_ADE", file=file14.name, architecture="resnest50")
+    out = weights.convert(file14, "mm", tmp_path / "out.pth")
+    assert beside(out)["architectures"] == ["resnest50"]  # not what its shapes say
+    model = create_backbone("resnest14", output_stride=8, dilated_form="mmseg")
     assert "dilated_form='official'" in str(weights.load(model, out))
+
+
+def test_what_is_not_a_number_is_converted_too(tmp_path):
+    state = create_backbone("resnest14").state_dict()
+    state["res2.0.conv1.weight"].fill_(float("nan"))
+    assert weights.convert(state, "mm", tmp_path / "out.pth").exists()
 
 
 def test_a_description_that_cannot_be_read_is_named(file14, tmp_path):

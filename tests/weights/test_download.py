@@ -7,12 +7,12 @@ import os
 import threading
 import time
 import zipfile
+from dataclasses import replace
 
 import pytest
 
 from resnest_dense import ResNeStError, ResNeStValueError, weights
 from resnest_dense.weights import catalog, transfer
-from resnest_dense.weights.catalog import Entry
 
 CONTENT = os.urandom(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -59,14 +59,15 @@ def server():
 
 
 @pytest.fixture
-def entry(server):
-    def make(*ways, **fields):
-        return Entry(**{**dict(
-            name="net", title="test", file=FILE, layout="upstream", architecture="resnest14",
-            addresses=tuple(f"{server.base}/{way}/{FILE}" for way in ways), dataset="imagenet",
-            contract=catalog.get("resnest14").contract, hash=SHA256[:8], hash_kind="sha256"),
-            **fields})
-    return make
+def fields(server):
+    """The fields of an entry whose addresses go ``ways``."""
+    return lambda *ways: dict(
+        file=FILE, addresses=tuple(f"{server.base}/{way}/{FILE}" for way in ways), hash=SHA256[:8])
+
+
+@pytest.fixture
+def entry(fields):
+    return lambda *ways, **others: replace(catalog.get("resnest14"), **{**fields(*ways), **others})
 
 
 @pytest.fixture
@@ -211,9 +212,8 @@ def test_addresses_share_a_folder_but_not_a_name(server, tmp_path):
     assert {path.name[8:] for path in paths} == {"-model.safetensors"}
 
 
-def test_an_address_of_a_published_file_is_checked(server, entry, monkeypatch):
-    published = {"net": entry("good")}
-    monkeypatch.setattr(catalog, "_catalog", lambda: published)
+def test_an_address_of_a_published_file_is_checked(server, fields, published):
+    published("resnest14", **fields("good"))
     path = weights.fetch(f"{server.base}/wrong/{FILE}")
     assert path.name == FILE and path.read_bytes() == CONTENT
     assert [asked for asked, _ in server.asked] == [f"/wrong/{FILE}", f"/good/{FILE}"]
@@ -249,9 +249,8 @@ def test_verify(tmp_path):
         weights.verify(nameless)
 
 
-def test_verify_finds_a_file_by_its_content(tmp_path, monkeypatch, entry):
+def test_verify_finds_a_file_by_its_content(tmp_path, published):
     path = tmp_path / "renamed.pth"
     path.write_bytes(CONTENT)
-    published = {"net": entry("good")}
-    monkeypatch.setattr(catalog, "_catalog", lambda: published)
-    assert weights.verify(path).name == "net"
+    published("resnest14", hash=SHA256[:8])
+    assert weights.verify(path).name == "resnest14"

@@ -4,7 +4,6 @@ import logging
 
 import pytest
 import torch
-from peers import official_network
 from torch import nn
 
 from resnest_dense import Deformable, ResNeStError, create_backbone, weights
@@ -78,14 +77,11 @@ def test_a_detector_in_a_parallel_wrapper():
     assert same(values(model.backbone.bottom_up), values(trained.backbone.bottom_up))
 
 
-@pytest.mark.parametrize("name,built,file", [
-    ("resnest26", "resnest14", "resnest14"), ("resnest14", "resnest26", "resnest26"),
-    ("resnest50_fast_2s2x40d", "resnest50_fast_1s2x40d", "resnest50_fast_1s2x40d"),
-])
-def test_another_network_is_refused_and_nothing_is_changed(name, built, file):
+@pytest.mark.parametrize("name,file", [("resnest26", "resnest14"), ("resnest14", "resnest26")])
+def test_another_network_is_refused_and_nothing_is_changed(name, file):
     model = create_backbone(name)
     before = values(model)
-    state = create_backbone(built).state_dict()
+    state = create_backbone(file).state_dict()
     with pytest.raises(ResNeStError, match=f"looks like {file} .*the model is {name}"):
         weights.load(model, state)
     assert same(values(model), before)
@@ -93,13 +89,17 @@ def test_another_network_is_refused_and_nothing_is_changed(name, built, file):
     assert report.problem and not same(values(model), before)
 
 
-def test_a_deeper_file_is_refused_though_it_fills_the_model():
-    """Every weight of ResNeSt-101 is in a ResNeSt-200, in the same shape."""
+@pytest.mark.parametrize("name,file", [
+    ("resnest101", "resnest200"),  # which has all weights of the first, in the same shapes
+    ("resnest269", "resnest200"),
+    ("resnest50_fast_2s2x40d", "resnest50_fast_1s2x40d"),
+    ("resnest50_fast_1s4x24d", "resnest50_fast_1s2x40d"),
+])
+def test_other_networks_are_told_apart(name, file):
     with torch.device("meta"):
-        model, file = create_backbone("resnest101"), create_backbone("resnest200")
-    report = weights.adapt(model, file.state_dict())[1]
-    assert report.coverage == 1
-    assert "looks like resnest200" in report.problem and "the model is resnest101" in report.problem
+        state, model = create_backbone(file).state_dict(), create_backbone(name)
+    problem = weights.adapt(model, state)[1].problem
+    assert f"looks like {file} (" in problem and f"the model is {name} (" in problem
 
 
 def test_shapes_that_differ_are_listed_on_both_sides():
@@ -190,20 +190,21 @@ def test_half_precision_weights_are_widened():
     assert torch.equal(model.stem.conv1_1.weight, state["stem.conv1_1.weight"].float())
 
 
-def test_published_files_are_known_by_their_names(tmp_path):
+@pytest.mark.parametrize("published_as,fits", [("resnest14", True), ("resnest101_fast", False)])
+def test_published_files_are_known_by_their_names(published_as, fits, file14, published):
     """Whether a network pools before or after its 3x3 is not in its weights."""
-    torch.save(official_network("resnest50").state_dict(), tmp_path / "resnest50-528c19ca.pth")
-    with pytest.raises(ResNeStError, match="pools after its 3x3 convolutions, unlike the model"):
-        weights.load(create_backbone("resnest50_fast_2s1x64d"), tmp_path / "resnest50-528c19ca.pth")
-    report = weights.load(create_backbone("resnest50"), tmp_path / "resnest50-528c19ca.pth")
-    assert report.contract == catalog.get("resnest50").contract
+    entry = published("resnest14", file=file14.name, architecture=published_as)
+    model = create_backbone("resnest14")
+    if fits:
+        assert weights.load(model, file14).contract == entry.contract
+    else:
+        with pytest.raises(ResNeStError, match="pools before its 3x3 convolutions, unlike the"):
+            weights.load(model, file14)
 
 
-def test_a_contract_of_three_channels_is_for_three_channels(official14, tmp_path):
-    path = tmp_path / catalog.get("resnest14").file
-    torch.save(official14.state_dict(), path)
-    assert weights.load(create_backbone("resnest14"), path).contract is not None
-    assert weights.load(create_backbone("resnest14", in_channels=4), path).contract is None
+def test_a_contract_of_three_channels_is_for_three_channels(file14, published):
+    published("resnest14", file=file14.name)
+    assert weights.load(create_backbone("resnest14", in_channels=4), file14).contract is None
 
 
 def test_all_but_one_is_not_a_hundred_percent():
@@ -212,14 +213,13 @@ def test_all_but_one_is_not_a_hundred_percent():
     assert "backbone 99% (999/1000)" in str(report)
 
 
-@pytest.mark.parametrize("form,said", [("official", False), ("mmseg", True)])
-def test_another_dilated_form_than_the_trained_one_is_said(form, said, tmp_path):
-    path = tmp_path / "deeplab_resnest50_ade-2225f09d.pth"
-    state = official_network("resnest50").state_dict()
-    torch.save({f"pretrained.{k}": v for k, v in state.items()}, path)
-    report = weights.load(create_backbone("resnest50", output_stride=8, dilated_form=form), path)
-    assert report.layout == "encoding"
-    assert ("dilated_form='official', unlike the model" in str(report)) == said
+@pytest.mark.parametrize("trained", ["official", "mmseg"])
+@pytest.mark.parametrize("form", ["official", "mmseg"])
+def test_another_dilated_form_than_the_trained_one_is_said(form, trained, file14, published):
+    published("resnest14", file=file14.name, options={"dilated_form": trained})
+    model = create_backbone("resnest14", output_stride=8, dilated_form=form)
+    said = f"dilated_form={trained!r}, unlike the model" in str(weights.load(model, file14))
+    assert said == (form != trained)
 
 
 def test_models_without_exactly_one_backbone_are_refused(file14):

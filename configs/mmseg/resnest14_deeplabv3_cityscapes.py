@@ -1,0 +1,5 @@
+"""DeepLabV3-ResNeSt-14 on Cityscapes: a small network, not in the paper."""
+
+_base_ = "./resnest50_deeplabv3_cityscapes.py"
+
+model = dict(backbone=dict(architecture="resnest14", init_cfg=dict(checkpoint="resnest14")))

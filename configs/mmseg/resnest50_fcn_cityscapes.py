@@ -1,0 +1,6 @@
+"""FCN-ResNeSt-50 on Cityscapes in MMSegmentation's recipe; no published result."""
+
+_base_ = "./resnest101_fcn_cityscapes.py"
+
+model = dict(backbone=dict(
+    architecture="resnest50", init_cfg=dict(checkpoint="open-mmlab://resnest50")))

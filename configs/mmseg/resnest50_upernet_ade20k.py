@@ -1,0 +1,6 @@
+"""UPerNet-ResNeSt-50 on ADE20K in MMSegmentation's recipe; no published result."""
+
+_base_ = "./resnest101_upernet_ade20k.py"
+
+model = dict(backbone=dict(
+    architecture="resnest50", init_cfg=dict(checkpoint="open-mmlab://resnest50")))

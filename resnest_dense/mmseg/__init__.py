@@ -1,0 +1,12 @@
+"""MMSegmentation: ``custom_imports = dict(imports=["resnest_dense.mmseg"])`` registers ours.
+
+Importing it registers the scope ``resnest_dense`` with mmengine, lets ``torch.load`` read
+mmengine's checkpoints and, where mmcv has no compiled operators, makes ``mmseg.models`` importable.
+"""
+
+from resnest_dense.mmseg import compat, mmcv_standin, registry
+
+mmcv_standin.install()
+compat.allow_run_history()
+
+__all__ = ["registry"]

@@ -1,0 +1,93 @@
+"""The ResNeSt backbone with the arguments and the output that OpenMMLab's libraries expect."""
+
+from collections.abc import Sequence
+
+from mmengine.model import BaseModule
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from resnest_dense import nn as network
+from resnest_dense import weights
+from resnest_dense.architectures import get_architecture
+from resnest_dense.errors import ResNeStValueError
+from resnest_dense.mmseg.norm import read_norm
+from resnest_dense.mmseg.registry import MODELS
+from resnest_dense.nn.stages import STAGE_NAMES
+from resnest_dense.weights.translate import detect_layout
+
+__all__ = ["ResNeSt"]
+
+
+@MODELS.register_module()
+class ResNeSt(network.ResNeSt, BaseModule):
+    """:class:`resnest_dense.ResNeSt` for MMSegmentation: ``type="resnest_dense.ResNeSt"``.
+
+    Args:
+        architecture: one of :func:`resnest_dense.list_architectures`.
+        in_channels: channels of the image.
+        output_stride: stride of the last stage: 32, 16 or 8.
+        dilated_form: "official" (the paper's networks), "mmseg" (MMSegmentation's ResNeSt and its
+            released weights) or "detectron2"; matters below output stride 32 only.
+        out_indices: which stages to return, 0 (stride 4) to 3.
+        frozen_stages: -1 trains everything, 0 freezes the stem, k the stem and the first k stages.
+        norm_cfg: its ``type`` is "BN", "SyncBN", "GN" (32 groups) or "FrozenBN"; batch norms also
+            take ``requires_grad``, ``eps`` and ``momentum``.
+        norm_eval: keep the statistics of all batch norms as they are.
+        with_cp: recompute activations in backward, to save memory.
+        pretrained: short for ``init_cfg=dict(type="Pretrained", checkpoint=pretrained)``.
+        init_cfg: weights to start from: a catalog name, a path, a URL or "open-mmlab://...", in
+            any known layout; every weight of the backbone must be in it.
+
+    Shape:
+        (N, in_channels, H, W) -> one (N, C_i, H / s_i, W / s_i) for each of ``out_indices``
+
+    Raises:
+        ResNeStValueError: an argument with a value outside those listed.
+    """
+
+    def __init__(self, architecture: str, *, in_channels: int = 3, output_stride: int = 32,
+                 dilated_form: str = "official", out_indices: Sequence[int] = (0, 1, 2, 3),
+                 frozen_stages: int = -1, norm_cfg: dict = dict(type="BN"),
+                 norm_eval: bool = False, with_cp: bool = False, pretrained: str | None = None,
+                 init_cfg: dict | None = None):
+        for index in out_indices:
+            if index not in range(4):
+                raise ResNeStValueError(f"out_indices={out_indices!r}: use some of 0, 1, 2, 3.")
+        if frozen_stages not in range(-1, 5):
+            raise ResNeStValueError(f"frozen_stages={frozen_stages!r}: use a number from -1 to 4.")
+        super().__init__(
+            get_architecture(architecture), norm=read_norm(norm_cfg), in_channels=in_channels,
+            out_features=[STAGE_NAMES[i] for i in out_indices], output_stride=output_stride,
+            dilated_form=dilated_form, freeze_at=frozen_stages + 1,
+            checkpoint_stages=STAGE_NAMES if with_cp else (),
+        )
+        self.norm_eval = norm_eval
+        self.init_cfg = dict(type="Pretrained", checkpoint=pretrained) if pretrained else init_cfg
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return tuple(super().forward(x).values())
+
+    def train(self, mode: bool = True) -> "ResNeSt":
+        super().train(mode)
+        if self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        # A checkpoint of a whole segmentor may hold its backbone in any layout.
+        own = {key.removeprefix(prefix): key for key in state_dict if key.startswith(prefix)}
+        if own and not any(key.startswith(STAGE_NAMES) for key in own):
+            layout, inner = detect_layout(own)
+            for name, key in own.items():
+                ours = layout.to_ours(name.removeprefix(inner))
+                state_dict[prefix + (ours or name)] = state_dict.pop(key)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def init_weights(self) -> None:
+        """Load what ``init_cfg`` names; without it the weights stay as the network drew them."""
+        if not self.init_cfg or self.init_cfg["type"] != "Pretrained":
+            return super().init_weights()
+        weights.load(self, self.init_cfg["checkpoint"])
+        self._is_init = True

@@ -1,0 +1,64 @@
+"""What mmengine and torch do not do together, each fix with its reason and when it may go."""
+
+import builtins
+import codecs
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import nn
+
+from resnest_dense.errors import ResNeStError
+from resnest_dense.nn.norm import SyncBatchNorm
+
+__all__ = ["allow_run_history", "cpu_sync_batch_norms"]
+
+_STATISTICS = ("min", "max", "current", "mean")
+
+
+def allow_run_history() -> None:
+    """Let ``torch.load`` read the log of a run that mmengine keeps in its checkpoints.
+
+    Since torch 2.6 ``torch.load`` refuses classes that it does not know, and mmengine (to 0.10.7)
+    neither registers its ``HistoryBuffer`` nor passes ``weights_only``; testing and resuming fail.
+    Only the buffer, numpy arrays of numbers and the four statistics by name are let in, so a file
+    from anyone can still run nothing. It may go when mmengine writes or registers plain data.
+    """
+    if not hasattr(torch.serialization, "safe_globals"):
+        return  # torch before 2.5 reads such files without this.
+    core = np._core.multiarray if hasattr(np, "_core") else np.core.multiarray
+    numbers = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1")
+    allowed = [HistoryBuffer, np.dtype, np.ndarray, (_statistic, "builtins.getattr"),
+               (codecs.encode, "_codecs.encode")]
+    allowed += list(dict.fromkeys(type(np.dtype(name)) for name in numbers))
+    # numpy 2 renamed the module; a file has the name of the numpy that wrote it.
+    for module in ("numpy._core.multiarray", "numpy.core.multiarray"):
+        allowed += [(getattr(core, name), f"{module}.{name}")
+                    for name in ("_reconstruct", "scalar")]
+    torch.serialization.add_safe_globals(allowed)
+
+
+def _statistic(owner, name):
+    """The one use of ``getattr`` in such a file: the buffer's statistics by their names."""
+    if owner is not HistoryBuffer or name not in _STATISTICS:
+        raise ResNeStError(
+            f"The checkpoint asks for {name!r} of {owner!r}, which no run of mmengine writes: it "
+            "may be harmful and was not read."
+        )
+    return builtins.getattr(owner, name)
+
+
+def cpu_sync_batch_norms(model: nn.Module) -> nn.Module:
+    """``model`` with each ``torch.nn.SyncBatchNorm`` in it replaced by ours, names unchanged.
+
+    Heads are built with torch's layer, which refuses CPU tensors in several processes, and so does
+    ``DistributedDataParallel`` where it finds one (all versions of torch to 2.11).
+    """
+    for name, child in model.named_children():
+        if isinstance(child, nn.SyncBatchNorm):
+            ours = SyncBatchNorm(child.num_features, child.eps, child.momentum)
+            ours.load_state_dict(child.state_dict())
+            setattr(model, name, ours)
+        else:
+            cpu_sync_batch_norms(child)
+    return model

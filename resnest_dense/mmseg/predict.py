@@ -1,0 +1,119 @@
+"""A trained segmentor on images: labels, and pictures to look at."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import mmcv
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.runner.checkpoint import CheckpointLoader
+from PIL import Image
+
+from resnest_dense import weights
+from resnest_dense.configs import find_config
+from resnest_dense.data.label_pictures import default_palette, draw_labels
+from resnest_dense.errors import ResNeStError, ResNeStValueError, near
+from resnest_dense.mmseg.checkpoint import fit_checkpoint
+
+__all__ = ["SegmentationPredictor", "find_checkpoint", "write_predictions"]
+
+
+class SegmentationPredictor:
+    """A segmentor that is ready for images.
+
+    Args:
+        config: path or name of the config that it was trained with.
+        checkpoint: path, or a segmentor's name in the catalog.
+        device: where it runs; a GPU if there is one, when None.
+
+    Raises:
+        ResNeStError: no such config or checkpoint, or a checkpoint of another network, without
+            heads or with another number of classes.
+    """
+
+    def __init__(self, config: str | Path, checkpoint: str | Path, *, device: str | None = None):
+        cfg = Config.fromfile(find_config(str(config), "mmseg"))
+        init_default_scope("mmseg")
+        path = find_checkpoint(checkpoint)
+        loaded = CheckpointLoader.load_checkpoint(str(path), map_location="cpu")
+        self.model = MODELS.build(cfg.model)
+        state, unfit = fit_checkpoint(loaded.get("state_dict", loaded), self.model)
+        if unfit:
+            raise ResNeStError(f"{path} has another number of classes than {cfg.filename}. Use the "
+                               "config that training has written beside its checkpoints.")
+        self.model.load_state_dict(state)
+        self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+        dataset = cfg.test_dataloader.dataset
+        meta = loaded.get("meta", {}).get("dataset_meta") or _meta_of(dataset)
+        self.classes = tuple(meta["classes"])
+        self.palette = meta.get("palette") or default_palette(len(self.classes))
+        self.first_label = int(bool(meta.get("reduce_zero_label")))
+        steps = [step for step in dataset.pipeline
+                 if step["type"] not in ("LoadImageFromFile", "LoadAnnotations")]
+        self._pipeline = Compose([dict(type="LoadImageFromNDArray"), *steps])
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """The class of each pixel, (H, W) uint8, of an image (H, W, 3) in BGR, uint8."""
+        data = self._pipeline(dict(img=image))
+        batch = dict(inputs=[data["inputs"]], data_samples=[data["data_samples"]])
+        with torch.no_grad():
+            [sample] = self.model.test_step(batch)
+        return sample.pred_sem_seg.data[0].to("cpu", torch.uint8).numpy()
+
+
+def write_predictions(predictor: SegmentationPredictor, images: Iterable[str | Path],
+                      out: str | Path) -> list[tuple[Path, Path]]:
+    """Predict images and write what was found.
+
+    Args:
+        predictor: the model.
+        images: files.
+        out: folder; an image ``a.jpg`` gives ``labels/a.png``, one channel with the class of each
+            pixel (numbered as in the training labels), and ``overlays/a.png`` to look at.
+
+    Returns:
+        The two files of each image.
+
+    Raises:
+        ResNeStValueError: a file that is no image, or two images with the same stem.
+    """
+    written = {}
+    for name in ("labels", "overlays"):
+        (Path(out) / name).mkdir(parents=True, exist_ok=True)
+    for path in map(Path, images):
+        if path.stem in written:
+            raise ResNeStValueError(f"{path}: another image is called {path.stem!r} too.")
+        image = mmcv.imread(str(path)) if path.is_file() else None
+        if image is None:
+            raise ResNeStValueError(f"{path} is no image that can be read.")
+        labels = predictor(image)
+        files = tuple(Path(out) / name / f"{path.stem}.png" for name in ("labels", "overlays"))
+        Image.fromarray(labels + np.uint8(predictor.first_label)).save(files[0])
+        overlay = draw_labels(image[..., ::-1], labels, predictor.classes,
+                              palette=predictor.palette)
+        overlay.save(files[1])
+        written[path.stem] = files
+    return list(written.values())
+
+
+def find_checkpoint(source: str | Path) -> Path:
+    """The file of a path, or of a name in the catalog of published weights.
+
+    Raises:
+        ResNeStError: neither, or a published file that cannot be had.
+    """
+    if Path(source).is_file():
+        return Path(source)
+    names = weights.catalog.names()
+    if str(source) in names:
+        return weights.fetch(str(source))
+    raise ResNeStValueError(f"No checkpoint {str(source)!r}. {near(str(source), names)}")
+
+
+def _meta_of(dataset: dict) -> dict:
+    with DATASETS.switch_scope_and_registry(None) as registry:
+        meta = registry.get(dataset["type"]).METAINFO
+    return {**meta, **dataset.get("metainfo", {}), **dataset}

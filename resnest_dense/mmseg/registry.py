@@ -1,0 +1,29 @@
+"""The scope ``resnest_dense`` of mmengine's registries, as in ``type="resnest_dense.ResNeSt"``.
+
+The modules with our parts are imported when a part is asked for.
+"""
+
+from importlib.util import find_spec
+
+from mmengine import registry as mmengine
+
+__all__ = ["DATASETS", "HOOKS", "METRICS", "MODELS", "MODEL_WRAPPERS", "OPTIM_WRAPPERS",
+           "TRANSFORMS"]
+
+
+def _child(parent: mmengine.Registry, *modules: str) -> mmengine.Registry:
+    locations = [f"resnest_dense.mmseg.{module}" for module in modules]
+    return mmengine.Registry(parent.name, parent=parent, scope="resnest_dense",
+                             locations=locations)
+
+
+# The backbone alone serves any library that builds on mmengine.
+_SEGMENTATION = ("heads", "protocol") if find_spec("mmseg") else ()
+
+MODELS = _child(mmengine.MODELS, "backbone", *_SEGMENTATION)
+MODEL_WRAPPERS = _child(mmengine.MODEL_WRAPPERS, "cpu")
+OPTIM_WRAPPERS = _child(mmengine.OPTIM_WRAPPERS, "cpu")
+DATASETS = _child(mmengine.DATASETS, "dataset")
+TRANSFORMS = _child(mmengine.TRANSFORMS, "transforms")
+METRICS = _child(mmengine.METRICS, "metric")
+HOOKS = _child(mmengine.HOOKS, "hooks")

@@ -1,0 +1,139 @@
+"""A config as the command line means it: found by name, overridden, with own data put in."""
+
+import argparse
+import difflib
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from resnest_dense.configs import find_config
+from resnest_dense.data.label_folder import read_classes
+from resnest_dense.errors import ResNeStError, ResNeStValueError, near
+
+__all__ = ["add_arguments", "build_runner", "read_config", "use_folders"]
+
+_RUNNER_KEYS = tuple(inspect.signature(Runner.__init__).parameters)[1:]
+# What the frameworks read from a config beside the runner's own arguments.
+_OTHER_KEYS = ("custom_imports", "tta_model", "tta_pipeline", "find_unused_parameters", "sync_bn",
+               "compile")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that training and testing share, named as in MMSegmentation's tools."""
+    parser.add_argument("config", help="path of a config, or name of a shipped one")
+    parser.add_argument("--work-dir", help="folder of logs and checkpoints "
+                        "(default: work_dirs/ and the config's name)")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE",
+                        help="settings to override, such as train_cfg.max_iters=1000")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
+                        help="how several processes are started (torchrun: pytorch)")
+    parser.add_argument("--val", nargs=2, metavar=("IMAGES", "LABELS"),
+                        help="own data to validate or test on: folder of images, folder of PNGs")
+    parser.add_argument("--classes", help="file with the class names of the own data: one a line, "
+                        "or JSON")
+    parser.add_argument("--reduce-zero-label", action="store_true",
+                        help="in the own labels 0 is no class and 1 the first one")
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """The config that the parsed ``args`` of :func:`add_arguments` describe.
+
+    Raises:
+        ResNeStValueError: no such config, a key that nothing reads, incomplete own data.
+    """
+    path = find_config(args.config, "mmseg")
+    cfg = Config.fromfile(path)
+    for key in cfg:
+        # A config may have helper variables of any name; one that almost is a setting is a slip.
+        if key not in _RUNNER_KEYS and (close := _nearly(key)):
+            raise ResNeStValueError(f"{path}: nothing reads {key!r}. Did you mean {close!r}?")
+    for key in args.cfg_options or ():
+        top = key.split(".")[0]
+        if top not in cfg and top not in _RUNNER_KEYS + _OTHER_KEYS:
+            known = sorted({*cfg, *_RUNNER_KEYS})
+            raise ResNeStValueError(f"Unknown key {key!r} in --cfg-options. {near(top, known)}")
+    train, val = getattr(args, "train", None), args.val
+    if train or val or args.classes:
+        if not (args.classes and val):
+            raise ResNeStValueError(
+                "Own data needs --classes and --val, to train on it --train too."
+            )
+        use_folders(cfg, args.classes, train=train, val=val,
+                    reduce_zero_label=args.reduce_zero_label)
+    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs") / path.stem)
+    return cfg
+
+
+def use_folders(cfg: Config, classes: str | Path, *, train: Sequence[str | Path] | None = None,
+                val: Sequence[str | Path] | None = None, reduce_zero_label: bool = False) -> None:
+    """Put own data into ``cfg``: its datasets, and the class count of its heads.
+
+    Args:
+        cfg: changed in place.
+        classes: class list, see :func:`resnest_dense.data.label_folder.read_classes`.
+        train: (folder of images, folder of labels) to train on; left as it is if None.
+        val: the same to validate and test on.
+        reduce_zero_label: label 0 is no class and 1 the first one.
+    """
+    listed = read_classes(classes)
+    for name, folders in (("train", train), ("val", val), ("test", val)):
+        if folders is None:
+            continue
+        loader = cfg[f"{name}_dataloader"]
+        loader.dataset = dict(
+            type="resnest_dense.FolderDataset", images=str(folders[0]), labels=str(folders[1]),
+            classes=listed.names, palette=listed.palette, reduce_zero_label=reduce_zero_label,
+            pipeline=loader.dataset.pipeline,
+        )
+    pipelines = [cfg[f"{name}_dataloader"].dataset.pipeline for name in ("train", "val", "test")]
+    for pipeline in [*pipelines, cfg.get("tta_pipeline", [])]:
+        _follow_the_dataset(pipeline)
+    for head in (cfg.model.decode_head, cfg.model.get("auxiliary_head") or []):
+        for part in head if isinstance(head, list) else [head]:
+            part.num_classes = len(listed.names)
+
+
+def build_runner(cfg: Config, *loops: str) -> Runner:
+    """mmengine's runner of ``cfg``; on a machine without a GPU it runs in several processes too.
+
+    Args:
+        cfg: what :func:`read_config` returns.
+        loops: what to build with it, out of "train_loop", "val_loop" and "test_loop".
+
+    Raises:
+        ResNeStError: a setting that its class does not take.
+    """
+    if cfg.launcher != "none" and not torch.cuda.is_available():
+        # mmengine would set a CUDA device; it leaves a process group that is there alone.
+        torch.distributed.init_process_group("gloo")
+        cfg.model_wrapper_cfg = dict(type="resnest_dense.CpuDistributedDataParallel")
+    try:
+        runner = Runner.from_cfg(cfg)
+        for loop in loops:
+            getattr(runner, loop)  # builds the datasets, which may not know a setting either
+        return runner
+    except (TypeError, KeyError) as error:
+        raise ResNeStError(f"{cfg.filename}: {error}") from error
+
+
+def _follow_the_dataset(steps) -> None:
+    """Let every step that loads labels take ``reduce_zero_label`` from the dataset."""
+    for step in steps:
+        if isinstance(step, list):
+            _follow_the_dataset(step)
+        elif step["type"] == "LoadAnnotations":
+            step.pop("reduce_zero_label", None)
+        elif "transforms" in step:
+            _follow_the_dataset(step["transforms"])
+
+
+def _nearly(key: str) -> str | None:
+    known = (*_RUNNER_KEYS, "custom_imports")
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
+    return close[0] if close and key not in known else None

@@ -1,0 +1,27 @@
+"""The step of the official augmentation that MMSegmentation does not have."""
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from resnest_dense.mmseg.registry import TRANSFORMS
+
+__all__ = ["RandomGaussianBlur"]
+
+
+@TRANSFORMS.register_module()
+class RandomGaussianBlur(BaseTransform):
+    """Blur the image with a deviation of 0 to 1 pixel (GluonCV's segmentation training).
+
+    Args:
+        prob: how often.
+    """
+
+    def __init__(self, prob: float = 0.5):
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        if np.random.rand() < self.prob:
+            deviation = max(np.random.rand(), 1e-3)
+            results["img"] = cv2.GaussianBlur(results["img"], (0, 0), deviation)
+        return results

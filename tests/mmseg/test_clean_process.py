@@ -1,0 +1,48 @@
+"""What only shows in a fresh interpreter: import order, and the stand-in beside a full mmcv."""
+
+import textwrap
+
+import pytest
+from forks import run_forked
+
+CASES = {
+    "ours first": "import resnest_dense.mmseg, mmseg.models",
+    "mmseg first": "import mmseg; import resnest_dense.mmseg; import mmseg.models",
+    "a failed mmseg.models first": """
+        try:
+            import mmseg.models
+        except ImportError:
+            pass
+        import resnest_dense.mmseg, mmseg.models""",
+    "detectron2 first": "import detectron2, resnest_dense.d2, resnest_dense.mmseg, mmseg.models",
+    "no detectron2": """
+        import sys
+        sys.modules["detectron2"] = None
+        import resnest_dense.mmseg, mmseg.models""",
+    "full mmcv": """
+        import mmcv, pathlib, tempfile
+        folder = tempfile.mkdtemp()
+        pathlib.Path(folder, "_ext.py").write_text("def __getattr__(name): return name.upper()")
+        mmcv.__path__.append(folder)
+        import resnest_dense.mmseg, mmseg.models
+        import mmcv._ext
+        assert mmcv._ext.nms == "NMS" and not resnest_dense.mmseg.mmcv_standin.install()""",
+    "neither mmseg nor mmcv": """
+        import sys
+        sys.modules["mmseg"] = sys.modules["mmcv"] = None
+        import resnest_dense.mmseg""",
+}
+BUILD = """
+from mmengine.registry import MODELS
+assert MODELS.build(dict(type="resnest_dense.ResNeSt", architecture="resnest14"))
+"""
+
+
+@pytest.fixture(scope="module")
+def failures():
+    return run_forked({name: textwrap.dedent(code) + BUILD for name, code in CASES.items()})
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_any_order_of_imports(case, failures):
+    assert failures[case] == ""

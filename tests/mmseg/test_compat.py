@@ -1,0 +1,60 @@
+"""mmengine's checkpoints are read by torch's safe loader, and nothing else is let in."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.utils.dl_utils import mmcv_full_available
+
+from resnest_dense import ResNeStError
+from resnest_dense.mmseg import mmcv_standin
+
+
+class Reduced:
+    """Pickles as a call of ``function`` with ``arguments``."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+def test_the_log_of_a_run_is_read_as_it_was(tmp_path):
+    buffer = HistoryBuffer([1.0, 2.0, 4.0], [1, 1, 2])
+    numbers = dict(a=np.float64(3.5), b=np.arange(3), c=np.float32(1.5))
+    torch.save(dict(message_hub=dict(loss=buffer), **numbers), tmp_path / "run.pth")
+    read = torch.load(tmp_path / "run.pth", weights_only=True)
+    assert read["message_hub"]["loss"].mean() == buffer.mean()
+    assert (read["a"], list(read["b"]), read["c"]) == (3.5, [0, 1, 2], 1.5)
+
+
+@pytest.mark.parametrize("harm", [
+    Reduced(os.system, "true"), Reduced(eval, "1"),
+    Reduced(getattr, os.path, "join"), Reduced(getattr, HistoryBuffer, "__init__"),
+    Reduced(getattr, HistoryBuffer, "_set_default_statistics"),
+    Reduced(getattr, np.ndarray, "tofile")], ids=lambda harm: str(harm.call))
+def test_a_file_that_would_run_something_is_not_read(harm, tmp_path):
+    if harm.call[1][:1] == (os.path,):
+        harm = Reduced(getattr, Reduced(__import__, "posixpath"), "join")
+    torch.save(dict(state_dict=harm), tmp_path / "bad.pth")
+    with pytest.raises((pickle.UnpicklingError, ResNeStError)):
+        torch.load(tmp_path / "bad.pth", weights_only=True)
+
+
+def test_the_stand_in_raises_on_use_only():
+    from mmcv.ops import nms
+
+    assert mmcv_standin.install() and not mmcv_full_available()
+    with pytest.raises(ResNeStError, match="'nms' was called.*mmcv-lite"):
+        nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
+
+
+def test_the_parts_of_mmcv_in_pure_torch_work_beside_the_stand_in():
+    from mmcv.ops import point_sample
+
+    image = torch.arange(4.0).view(1, 1, 2, 2)
+    assert point_sample(image, torch.tensor([[[0.25, 0.25]]])).item() == 0.0

@@ -1,0 +1,188 @@
+"""Every shipped config: its settings against the table of recipes.md, and one step of training."""
+
+import functools
+
+import pytest
+from forks import run_forked
+from mmengine.config import Config
+
+from resnest_dense.configs import find_config, list_configs
+
+CONFIGS = [name.removesuffix(".py") for name in list_configs("mmseg") if "/" not in name]
+LARGE = [name for name in CONFIGS if "200_" in name or "269_" in name]
+CLASSES = {"ade20k": 150, "cityscapes": 19, "pascal_context": 59}
+# recipes.md 4.3 and 4.7: iterations, lr, weight decay, eta_min, images an iteration and GPU
+OFFICIAL = {
+    "ade20k": dict(iterations=151560, lr=0.01, crop=(480, 480), long=(520, 520), aux=0.5),
+    "cityscapes": dict(iterations=44400, lr=0.01, crop=(768, 768), long=(2048, 2048), aux=0.5),
+    "pascal_context": dict(iterations=24960, lr=0.001, crop=(480, 480), long=(520, 520), aux=0.2),
+}
+MMSEG = {
+    "ade20k": dict(iterations=160000, crop=(512, 512), batch=4),
+    "cityscapes": dict(iterations=80000, crop=(512, 1024), batch=2),
+}
+
+
+@functools.cache
+def load(name):
+    return Config.fromfile(find_config(name, "mmseg"))
+
+
+def split(name):
+    network, method, dataset = name.split("_", 2)
+    mmseg = dataset.startswith("mmseg_")
+    return network, method, dataset.removeprefix("mmseg_"), mmseg or method != "deeplabv3"
+
+
+def step(pipeline, kind):
+    [found] = [s for s in pipeline if s["type"] == kind]
+    return found
+
+
+@pytest.mark.parametrize("name", [n for n in CONFIGS if not split(n)[3]])
+def test_the_paper_s_recipe(name):
+    network, _, dataset, _ = split(name)
+    cfg, row = load(name), OFFICIAL[dataset]
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    backbone, head, aux = cfg.model.backbone, cfg.model.decode_head, cfg.model.auxiliary_head
+    [policy] = cfg.param_scheduler
+    assert (cfg.optim_wrapper.optimizer, cfg.optim_wrapper.paramwise_cfg.custom_keys) == (
+        dict(type="SGD", lr=row["lr"], momentum=0.9, weight_decay=1e-4),
+        {"decode_head": dict(lr_mult=10), "auxiliary_head": dict(lr_mult=10)})
+    assert cfg.train_cfg.max_iters == row["iterations"] == policy.end
+    assert cfg.model.pretrained is None
+    assert (policy.type, policy.power, policy.eta_min, policy.by_epoch) == (
+        "PolyLR", 0.9, 0.0, False)
+    assert cfg.train_dataloader.batch_size * 8 == 16
+    assert (head.type, head.channels, head.dilations, head.align_corners, head.num_classes) == (
+        "resnest_dense.DeepLabV3Head", 256, (12, 24, 36), True, CLASSES[dataset])
+    assert (aux.type, aux.channels, aux.num_convs, aux.concat_input, aux.align_corners,
+            aux.in_index, aux.num_classes) == ("FCNHead", 256, 1, False, True, 2, CLASSES[dataset])
+    assert [(h.loss_decode.loss_weight, h.loss_decode.avg_non_ignore) for h in (head, aux)] == [
+        (1.0, True), (row["aux"], True)]
+    assert {part.norm_cfg.type for part in (backbone, head, aux)} == {"SyncBN"}
+    assert step(pipeline, "RandomResize") == dict(
+        type="RandomResize", scale=row["long"], ratio_range=(0.5, 2.0), keep_ratio=True)
+    assert step(pipeline, "RandomCrop") == dict(type="RandomCrop", crop_size=row["crop"])
+    assert step(pipeline, "Pad").size == row["crop"] == cfg.model.data_preprocessor.size
+    assert step(pipeline, "resnest_dense.RandomGaussianBlur").prob == 0.5
+    assert step(pipeline, "RandomFlip").prob == 0.5
+    assert not [s for s in pipeline if s.type == "PhotoMetricDistortion"]
+    if network.startswith("resnest"):
+        assert (backbone.type, backbone.architecture, backbone.output_stride, backbone.dilated_form,
+                backbone.init_cfg.checkpoint) == (
+            "resnest_dense.ResNeSt", network, 8, "official", network)
+    else:
+        assert (backbone.type, f"resnet{backbone.depth}", backbone.strides, backbone.dilations,
+                backbone.contract_dilation) == (
+            "ResNetV1c", network, (1, 2, 1, 1), (1, 1, 2, 4), True)
+
+
+@pytest.mark.parametrize("dataset,base,crop,scales", [
+    ("ade20k", 520, 480, (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)),
+    ("pascal_context", 520, 480, (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)),
+    ("cityscapes", 2048, 768, (0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.25))])
+def test_the_published_test_protocol(dataset, base, crop, scales):
+    cfg = load(f"resnest269_deeplabv3_{dataset}")
+    assert cfg.tta_model == dict(type="resnest_dense.PublishedProtocol", base_size=base,
+                                 crop_size=crop, scales=scales)
+    assert not [s for s in cfg.tta_pipeline if s.type in ("Resize", "Pad")]
+
+
+@pytest.mark.parametrize("name", [n for n in CONFIGS if split(n)[3]])
+def test_mmsegmentation_s_recipe(name):
+    network, method, dataset, _ = split(name)
+    cfg, row = load(name), MMSEG[dataset]
+    [policy] = cfg.param_scheduler
+    backbone, head = cfg.model.backbone, cfg.model.decode_head
+    assert cfg.optim_wrapper.optimizer == dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=5e-4)
+    assert (policy.power, policy.eta_min, policy.end, cfg.train_cfg.max_iters) == (
+        0.9, 1e-4, row["iterations"], row["iterations"])
+    assert (head.num_classes, head.channels, cfg.model.auxiliary_head.loss_decode.loss_weight) == (
+        CLASSES[dataset], 512, 0.4)
+    assert (cfg.train_dataloader.batch_size, cfg.model.data_preprocessor.size) == (
+        row["batch"], row["crop"])
+    assert step(cfg.train_dataloader.dataset.pipeline, "RandomCrop").cat_max_ratio == 0.75
+    assert (backbone.architecture, backbone.norm_cfg.type, cfg.model.pretrained) == (
+        network, "SyncBN", None)
+    assert backbone.init_cfg.checkpoint == f"open-mmlab://{network}"
+    if method != "upernet":
+        assert (backbone.output_stride, backbone.dilated_form) == (8, "mmseg")
+
+
+def test_the_shipped_networks_are_those_of_the_issue():
+    official = {n for n in CONFIGS if not split(n)[3]}
+    assert {f"{net}_deeplabv3_{data}" for net in ("resnest50", "resnest101", "resnest200",
+                                                  "resnest269", "resnet50", "resnet101")
+            for data in CLASSES} <= official
+    assert {f"{net}_{method}_{data}" for net in ("resnest50", "resnest101") for data in MMSEG
+            for method in ("fcn", "pspnet", "deeplabv3plus", "upernet")} <= set(CONFIGS)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_it_has_its_pure_python_form(name):
+    pure = find_config(f"pure/{name}", "mmseg").read_text()
+    assert pure == find_config(f"pure/{CONFIGS[0]}", "mmseg").read_text()
+
+
+@pytest.mark.parametrize("name", ["resnest50_deeplabv3_cityscapes", "resnest50_fcn_ade20k"])
+def test_the_pure_python_form_has_the_same_settings(name):
+    pure = Config.fromfile(find_config(f"pure/{name}", "mmseg"), lazy_import=True)
+    text = load(name).to_dict()
+    del text["custom_imports"]
+    assert pure.to_dict() == text
+
+
+STEP = """
+import sys, torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.model import revert_sync_batchnorm
+cfg = Config.fromfile({path!r})
+init_default_scope("mmseg")
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+cfg.model.backbone.init_cfg = None
+cfg.model.data_preprocessor.size = (32, 32)
+model = revert_sync_batchnorm(MODELS.build(cfg.model)).train()
+del cfg.optim_wrapper.optimizer["weight_decay"]
+wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+def sample():
+    label = torch.randint(0, {classes}, (1, 32, 32))
+    return SegDataSample(metainfo=dict(img_shape=(32, 32)), gt_sem_seg=PixelData(data=label))
+data = dict(inputs=[torch.randint(0, 255, (3, 32, 32), dtype=torch.uint8) for _ in range(2)],
+            data_samples=[sample() for _ in range(2)])
+before = model.decode_head.conv_seg.weight.clone()
+losses = model.train_step(data, wrapper)
+assert torch.isfinite(losses["loss"]) and not torch.equal(before, model.decode_head.conv_seg.weight)
+"""
+SHAPES = """
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+cfg = Config.fromfile({path!r})
+init_default_scope("mmseg")
+from resnest_dense import create_backbone
+with torch.device("meta"):
+    state = MODELS.build(cfg.model).state_dict()
+    network = create_backbone(cfg.model.backbone.architecture).state_dict()
+assert {{k: v.shape for k, v in network.items()}} == {{
+    k.removeprefix("backbone."): v.shape for k, v in state.items() if k.startswith("backbone.")}}
+assert state["decode_head.conv_seg.weight"].shape == ({classes}, 256, 1, 1)
+"""
+
+
+@pytest.fixture(scope="module")
+def failures():
+    cases = {}
+    for name in CONFIGS:
+        code = SHAPES if name in LARGE else STEP
+        path, classes = str(find_config(name, "mmseg")), CLASSES[split(name)[2]]
+        cases[name] = code.format(path=path, classes=classes)
+    return run_forked(cases, preload=("timm", "quick_configs", "mmseg.models"))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_it_is_built_by_mmsegmentation_and_learns(name, failures):
+    assert failures[name] == ""

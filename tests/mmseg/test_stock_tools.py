@@ -1,0 +1,74 @@
+"""MMSegmentation's own tools, from an empty folder, with our package as a plain install has it."""
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from forks import run_forked
+
+ROOT = Path(__file__).parents[2]
+TOOLS = Path(find_spec("mmseg").origin).parent / ".mim" / "tools"
+
+PURE = '''
+from mmengine.config import read_base
+
+with read_base():
+    from resnest_dense.configs.mmseg.pure.resnest14_deeplabv3_ade20k import *
+
+'''
+RUN = """
+import os, runpy, sys
+os.chdir({folder!r})
+sys.argv = {argv!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A folder with the package as `pip install` lays it out, first on the path."""
+    site = tmp_path / "site"
+    shutil.copytree(ROOT / "resnest_dense", site / "resnest_dense",
+                    ignore=shutil.ignore_patterns("configs", "__pycache__"))
+    shutil.copytree(ROOT / "configs", site / "resnest_dense" / "configs")
+    metadata = site / "resnest_dense-0.1.0.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: resnest_dense\nVersion: 0.1.0\n")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    return site
+
+
+def command(folder, tool, *arguments):
+    return RUN.format(folder=str(folder), argv=[str(TOOLS / tool), *map(str, arguments)])
+
+
+def test_train_and_test_in_both_forms_of_config(config, installed, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    shipped = str(installed / "resnest_dense" / "configs")
+    config.write_text(config.read_text().replace(str(ROOT / "configs"), shipped))
+    pure = tmp_path / "pure.py"
+    pure.write_text(PURE + """
+model.decode_head.update(num_classes=3, channels=8)
+model.auxiliary_head.update(num_classes=3, channels=8)
+model.backbone.update(init_cfg=None)
+tiny = __import__("mmengine").Config.fromfile(%r)
+train_dataloader = tiny.train_dataloader
+model.data_preprocessor.update(size=(32, 32))
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=1)
+val_dataloader = val_cfg = val_evaluator = test_dataloader = test_cfg = test_evaluator = None
+del tiny
+""" % str(config))
+    failures = run_forked({
+        "train": command(empty, "train.py", config, "--work-dir", tmp_path / "run"),
+        "resume": command(empty, "train.py", config, "--work-dir", tmp_path / "run", "--resume",
+                          "--cfg-options", "train_cfg.max_iters=3"),
+        "test": command(empty, "test.py", config, tmp_path / "run" / "iter_2.pth", "--tta",
+                        "--work-dir", tmp_path / "tested"),
+        "pure": command(empty, "train.py", pure, "--work-dir", tmp_path / "pure"),
+    })
+    assert failures == dict.fromkeys(failures, "")
+    assert (tmp_path / "pure" / "iter_1.pth").is_file()
+    assert os.listdir(empty) == []
