@@ -5,13 +5,17 @@ UV = VIRTUAL_ENV=.venv $(BIN)/uv
 # Waiting threads sleep instead of spinning: other work on the machine then costs little.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test install lock clean
+# `make test`: two files at a time with a thread each; many tests start processes of their own.
+.PHONY: demo demo-seg test install lock clean
 
 demo: install
 	$(BIN)/python tools/mini_coco_demo.py --out results/demo
 
+demo-seg: install
+	$(BIN)/python tools/mini_ade_demo.py --out results/demo-seg
+
 test: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 install: .venv/installed
 

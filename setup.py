@@ -46,7 +46,7 @@ setup(
             "mmsegmentation>=1.2", "mmengine>=0.10", "ftfy", "regex",
             "opencv-python", "matplotlib", "setuptools<82",
         ],
-        "test": ["pytest", "timm", "build"],
+        "test": ["pytest", "pytest-xdist", "timm", "build"],
     },
     entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},
 )

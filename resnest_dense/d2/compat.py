@@ -4,11 +4,8 @@ import contextlib
 from functools import partial
 
 from detectron2.engine import defaults
-from torch import nn
 
-from resnest_dense.nn.norm import SyncBatchNorm
-
-__all__ = ["cpu_data_parallel", "cpu_sync_batch_norms"]
+__all__ = ["cpu_data_parallel"]
 
 
 @contextlib.contextmanager
@@ -25,19 +22,3 @@ def cpu_data_parallel():
         yield
     finally:
         defaults.create_ddp_model = stock
-
-
-def cpu_sync_batch_norms(model: nn.Module) -> nn.Module:
-    """``model`` with each ``torch.nn.SyncBatchNorm`` in it replaced by ours, names unchanged.
-
-    detectron2's FPN and heads use torch's layer, which torch refuses to train on a CPU in several
-    processes (all versions to 2.11).
-    """
-    for name, child in model.named_children():
-        if isinstance(child, nn.SyncBatchNorm):
-            ours = SyncBatchNorm(child.num_features, child.eps, child.momentum)
-            ours.load_state_dict(child.state_dict())
-            setattr(model, name, ours)
-        else:
-            cpu_sync_batch_norms(child)
-    return model

@@ -12,10 +12,11 @@ from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
 from torch import nn
 
-from resnest_dense.d2.compat import cpu_data_parallel, cpu_sync_batch_norms
+from resnest_dense.d2.compat import cpu_data_parallel
 from resnest_dense.d2.evaluators import build_evaluator
 from resnest_dense.d2.interrupt import SaveOnInterrupt
 from resnest_dense.d2.loading import load_weights
+from resnest_dense.nn.norm import replace_sync_batch_norms
 
 __all__ = ["Trainer", "evaluate"]
 
@@ -35,7 +36,7 @@ class Trainer(DefaultTrainer):
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
         several_on_cpu = cfg.MODEL.DEVICE == "cpu" and comm.get_world_size() > 1
-        return cpu_sync_batch_norms(model) if several_on_cpu else model
+        return replace_sync_batch_norms(model) if several_on_cpu else model
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str,

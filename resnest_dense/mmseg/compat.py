@@ -6,12 +6,10 @@ import codecs
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
-from torch import nn
 
 from resnest_dense.errors import ResNeStError
-from resnest_dense.nn.norm import SyncBatchNorm
 
-__all__ = ["allow_run_history", "cpu_sync_batch_norms"]
+__all__ = ["allow_run_history"]
 
 _STATISTICS = ("min", "max", "current", "mean")
 
@@ -46,19 +44,3 @@ def _statistic(owner, name):
             "may be harmful and was not read."
         )
     return builtins.getattr(owner, name)
-
-
-def cpu_sync_batch_norms(model: nn.Module) -> nn.Module:
-    """``model`` with each ``torch.nn.SyncBatchNorm`` in it replaced by ours, names unchanged.
-
-    Heads are built with torch's layer, which refuses CPU tensors in several processes, and so does
-    ``DistributedDataParallel`` where it finds one (all versions of torch to 2.11).
-    """
-    for name, child in model.named_children():
-        if isinstance(child, nn.SyncBatchNorm):
-            ours = SyncBatchNorm(child.num_features, child.eps, child.momentum)
-            ours.load_state_dict(child.state_dict())
-            setattr(model, name, ours)
-        else:
-            cpu_sync_batch_norms(child)
-    return model

@@ -8,8 +8,8 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from resnest_dense.mmseg.compat import cpu_sync_batch_norms
 from resnest_dense.mmseg.registry import MODEL_WRAPPERS, OPTIM_WRAPPERS
+from resnest_dense.nn.norm import replace_sync_batch_norms
 
 __all__ = ["CpuAmpOptimWrapper", "CpuDistributedDataParallel"]
 
@@ -26,7 +26,7 @@ class CpuDistributedDataParallel(MMDistributedDataParallel):
 
     def __init__(self, module: nn.Module, device_ids: list[int] | None = None,
                  find_unused_parameters: bool = False):
-        super().__init__(cpu_sync_batch_norms(module), broadcast_buffers=False,
+        super().__init__(replace_sync_batch_norms(module), broadcast_buffers=False,
                          find_unused_parameters=find_unused_parameters)
 
 

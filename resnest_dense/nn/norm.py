@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from resnest_dense.errors import ResNeStValueError, near
 
 __all__ = ["NORM_NAMES", "FrozenBatchNorm2d", "Norm", "SyncBatchNorm", "apply_pooled_norm",
-           "freeze_batch_norms", "make_norm", "make_pooled_norm"]
+           "freeze_batch_norms", "make_norm", "make_pooled_norm", "replace_sync_batch_norms"]
 
 Norm = Union[str, Callable[[int], nn.Module]]
 
@@ -207,6 +207,22 @@ def freeze_batch_norms(module: nn.Module) -> nn.Module:
         return FrozenBatchNorm2d.from_batch_norm(module)
     for name, child in module.named_children():
         setattr(module, name, freeze_batch_norms(child))
+    return module
+
+
+def replace_sync_batch_norms(module: nn.Module) -> nn.Module:
+    """``module`` with each ``torch.nn.SyncBatchNorm`` in it replaced by ours, names unchanged.
+
+    The frameworks build their heads with torch's layer, which torch refuses to train on a CPU in
+    several processes, as ``DistributedDataParallel`` does (all versions to 2.11).
+    """
+    for name, child in module.named_children():
+        if isinstance(child, nn.SyncBatchNorm):
+            ours = SyncBatchNorm(child.num_features, child.eps, child.momentum)
+            ours.load_state_dict(child.state_dict())
+            setattr(module, name, ours)
+        else:
+            replace_sync_batch_norms(child)
     return module
 
 
