@@ -14,7 +14,7 @@ __all__ = ["check_image_files"]
 
 _THREADS = 16  # more than cores, as most of the time goes into waiting for the disk
 _CHUNK = 256  # files that a thread takes at once
-_ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}  # the last marker of a whole file
+_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}  # the last marker of a whole file
 _TAIL = 64  # bytes in which it is looked for
 _ORIENTATION = 274  # EXIF tag; 1 is upright, 5 to 8 swap width and height
 _DEEP = ("I", "F")  # first letter of PIL's modes of 16 and 32 bits

@@ -3,6 +3,8 @@ import json
 
 import pytest
 from coco_cases import CASES, Case, write_broken_set
+from PIL import Image
+
 from resnest_dense.data.coco_check import check_coco, load_coco_json
 from resnest_dense.data.coco_kinds import KINDS
 from resnest_dense.errors import ResNeStValueError
@@ -57,6 +59,15 @@ def test_all_errors_are_told_at_once(tmp_path):
                                                 "bbox-neg") as error:
         report.raise_if_wrong()
     assert "image-missing" in str(error.value)
+
+
+def test_entries_of_a_kind_are_counted(tmp_path):
+    def breaks(content, folder):
+        for entry in content["annotations"][2:5]:
+            del entry["area"]
+
+    finding = check(tmp_path, Case("", (), breaks)).findings["area-missing"]
+    assert finding.count == 3 and "annotation id 3 of" in finding.example
 
 
 def test_repeats_are_counted_without_the_first(tmp_path):
@@ -127,6 +138,13 @@ def test_a_missing_class_is_told_by_name(tmp_path):
     assert finding.example == "class 2 is 'cow' in the model, None in the set"
 
 
+def test_keypoints_must_be_finite(tmp_path):
+    def breaks(content, folder):
+        content["annotations"][0]["keypoints"][1] = float("nan")
+
+    assert set(check(tmp_path, Case("", (), breaks)).findings) == {"keypoints-form"}
+
+
 def test_unopened_images_are_not_missed(tmp_path):
     case = Case("", (), lambda content, folder: (folder / "b.png").unlink())
     assert not check(tmp_path, case, check_images=False).findings
@@ -137,6 +155,13 @@ def test_whole_images_with_trailing_bytes_pass(tmp_path):
         for name in ("a.jpg", "b.png"):
             with open(folder / name, "ab") as file:
                 file.write(bytes(1000))
+
+    assert not check(tmp_path, Case("", (), breaks)).findings
+
+
+def test_palette_images_pass(tmp_path):
+    def breaks(content, folder):
+        Image.new("P", (64, 48)).save(folder / "b.png")
 
     assert not check(tmp_path, Case("", (), breaks)).findings
 
@@ -190,6 +215,7 @@ GOOD = '{"images": [], "annotations": [], "categories": []}'
     (GOOD.replace("[]", "[null]", 1), "images[0] is None"),
     (GOOD.replace("[]}", '[{"name": "cat"}]}'), "categories[0] has id=None"),
     (GOOD.replace("[]}", '[{"id": "1", "name": "cat"}]}'), "categories[0] has id='1'"),
+    (GOOD.replace("[]}", '[{"id": true, "name": "cat"}]}'), "categories[0] has id=True"),
     (GOOD.replace("[]}", '[{"id": 1}]}'), "categories[0] has name=None"),
 ])
 def test_unusable_file_is_refused_with_place_and_remedy(text, words, tmp_path):
