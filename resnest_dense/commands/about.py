@@ -1,0 +1,44 @@
+"""Commands that tell what there is: networks, configs, the environment."""
+
+import argparse
+
+__all__ = ["add_commands"]
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Adds ``architectures``, ``doctor`` and ``configs``."""
+    command = commands.add_parser("architectures", help="the named networks and their sizes")
+    command.set_defaults(run=_architectures)
+
+    command = commands.add_parser("doctor", help="what is installed, and fixes of known problems")
+    command.set_defaults(run=_doctor)
+
+    command = commands.add_parser("configs", help="names of the shipped configs")
+    command.add_argument("framework", choices=["detectron2", "mmseg"])
+    command.set_defaults(run=_configs)
+
+
+def _architectures(args: argparse.Namespace) -> None:
+    import torch
+
+    from resnest_dense import create_backbone, get_architecture, list_architectures
+
+    for name in list_architectures():
+        with torch.device("meta"):
+            net = create_backbone(name)
+        architecture = get_architecture(name)
+        count = sum(p.numel() for p in net.parameters()) / 1e6
+        print(f"{name:24} {count:6.2f} M parameters, blocks {architecture.blocks}, "
+              f"radix {architecture.radix}, cardinality {architecture.cardinality}")
+
+
+def _doctor(args: argparse.Namespace) -> None:
+    from resnest_dense.doctor import report
+
+    print(report())
+
+
+def _configs(args: argparse.Namespace) -> None:
+    from resnest_dense.configs import list_configs
+
+    print("\n".join(list_configs(args.framework)))

@@ -1,0 +1,78 @@
+"""Commands about published weights."""
+
+import argparse
+import sys
+
+__all__ = ["add_commands"]
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Adds ``weights`` with its actions."""
+    parser = commands.add_parser("weights", help="published weights: find, fetch, convert")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("list", help="names in the catalog").set_defaults(run=_weights_list)
+
+    action = actions.add_parser("show", help="all that is known of a file")
+    action.add_argument("name")
+    action.set_defaults(run=_weights_show)
+
+    action = actions.add_parser("get", help="fetch a file, and print where it is")
+    action.add_argument("name", help="a name in the catalog, or an address")
+    action.set_defaults(run=_weights_get)
+
+    action = actions.add_parser("verify", help="check a file by its published hash")
+    action.add_argument("path")
+    action.set_defaults(run=_weights_verify)
+
+    action = actions.add_parser("convert", help="write a file in another layout")
+    action.add_argument("source", help="a name in the catalog, a path or an address")
+    action.add_argument("--to", required=True, metavar="LAYOUT",
+                        help="detectron2, upstream, timm, mm, mmpretrain or encoding")
+    action.add_argument("--out", required=True, metavar="FILE", help="a .pth or .safetensors")
+    action.set_defaults(run=_weights_convert)
+
+
+def _weights_list(args: argparse.Namespace) -> None:
+    from resnest_dense.weights import catalog
+
+    for name in catalog.names():
+        entry = catalog.get(name)
+        print(f"{name:60} {entry.architecture:24} {'dead' if entry.dead else ''}")
+
+
+def _weights_show(args: argparse.Namespace) -> None:
+    from dataclasses import fields
+
+    from resnest_dense.weights import catalog
+
+    entry = catalog.get(args.name)
+    for field in fields(entry):
+        value = getattr(entry, field.name)
+        if field.name == "addresses":
+            value = "\n               ".join(value)
+        if value not in (None, "", {}, False):
+            print(f"{field.name:14} {value}")
+
+
+def _weights_get(args: argparse.Namespace) -> None:
+    from resnest_dense.weights import fetch
+
+    def show(done: int, total: int | None) -> None:
+        whole = f" of {total / 1e6:.1f}" if total else ""
+        print(f"\r{done / 1e6:.1f}{whole} MB", end="", file=sys.stderr, flush=True)
+
+    path = fetch(args.name, progress=show)
+    print(file=sys.stderr)
+    print(path)
+
+
+def _weights_verify(args: argparse.Namespace) -> None:
+    from resnest_dense.weights import verify
+
+    print(f"{args.path} is {verify(args.path).name}")
+
+
+def _weights_convert(args: argparse.Namespace) -> None:
+    from resnest_dense.weights import convert
+
+    print(f"Written: {convert(args.source, args.to, args.out)}")
