@@ -8,19 +8,34 @@ from pathlib import Path
 
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["gc_paused", "load_coco_json"]
+__all__ = ["gc_paused", "load_coco_json", "load_sections"]
 
 _SECTIONS = ("images", "annotations", "categories")
 
 
 def load_coco_json(path: str | Path) -> dict:
+    """The content of a COCO detection, instance or keypoint file; see :func:`load_sections`.
+
+    Raises:
+        ResNeStValueError: what :func:`load_sections` refuses, or a panoptic file.
+    """
+    content = load_sections(path)
+    if "segments_info" in next(iter(content["annotations"]), ()):
+        raise ResNeStValueError(
+            f"{path} is a panoptic file (its annotations have 'segments_info'): give it as the "
+            "panoptic file of the set, with the folder of its PNGs."
+        )
+    return content
+
+
+def load_sections(path: str | Path) -> dict:
     """The content of a COCO-format file; its three sections are lists of objects.
 
     Categories are complete (each has an id and a name), as the class count hangs on them. What
-    else may be wrong inside the sections is for :func:`resnest_dense.data.coco_check.check_coco`.
+    else may be wrong inside the sections is for the checks of this package.
 
     Args:
-        path: a detection, instance or keypoint annotation file.
+        path: an annotation file.
 
     Raises:
         ResNeStValueError: no such file, no JSON (with line and column), no COCO sections, or a
@@ -37,7 +52,7 @@ def load_coco_json(path: str | Path) -> dict:
     if missing:
         raise ResNeStValueError(
             f"{path} has no {' and no '.join(map(repr, missing))}; it has {sorted(content)}. Give "
-            "a COCO detection, instance or keypoint file (not captions, panoptic or results)."
+            "a COCO detection, instance, keypoint or panoptic file (not captions or results)."
         )
     for section in _SECTIONS:
         _check_section(path, section, content[section])

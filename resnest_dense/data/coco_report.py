@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from resnest_dense.data.coco_kinds import KINDS
+from resnest_dense.data.panoptic_kinds import PANOPTIC_KINDS
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["Finding", "Report"]
 
 _WIDTH = 100  # columns of the table
+_ALL_KINDS = {**KINDS, **PANOPTIC_KINDS}
 _SEVERITIES = {
     "error": "training or evaluation would stop or go wrong",
     "dropped": "left out of training by detectron2",
@@ -25,7 +27,7 @@ class Finding:
 
     Args:
         severity: "error", "dropped" or "note".
-        kind: its name in :data:`resnest_dense.data.coco_kinds.KINDS`.
+        kind: its name in :data:`resnest_dense.data.coco_kinds.KINDS` or in ``PANOPTIC_KINDS``.
         count: number of entries that have it.
         example: the first such entry, with its id and image file.
         meaning: the problem in words.
@@ -42,15 +44,16 @@ class Finding:
 
 @dataclass
 class Report:
-    """Everything that :func:`resnest_dense.data.coco_check.check_coco` found in one set.
+    """Everything that ``check_coco`` or ``check_panoptic`` found in one set.
 
     Args:
         json_path: the annotation file.
         image_root: the folder of its images.
         evaluated: the set is evaluated on, so what stops the COCO evaluation is an error.
         images: number of image entries.
-        annotations: number of annotation entries.
-        trained: number of annotations left when detectron2 has dropped its share.
+        unit: what is counted: "annotations", or "segments" of a panoptic set.
+        annotations: number of them.
+        trained: number left when detectron2 has dropped its share; not counted for segments.
         classes: number of categories.
         per_class: annotations of each class name, in the order of the category ids.
         findings: by kind, in the order in which they were found.
@@ -59,6 +62,7 @@ class Report:
     json_path: Path
     image_root: Path
     evaluated: bool = True
+    unit: str = "annotations"
     images: int = 0
     annotations: int = 0
     trained: int = 0
@@ -71,7 +75,7 @@ class Report:
         if kind in self.findings:
             self.findings[kind].count += count
             return
-        severity, meaning, remedy = KINDS[kind]
+        severity, meaning, remedy = _ALL_KINDS[kind]
         if severity == "evaluation":
             severity = "error" if self.evaluated else "note"
         self.findings[kind] = Finding(severity, kind, count, example, meaning, remedy)
@@ -89,10 +93,11 @@ class Report:
     def table(self) -> str:
         """A text table for the terminal: totals, classes, then findings by severity."""
         counts = ", ".join(f"{name} {count}" for name, count in self.per_class.items())
+        trained = f" ({self.trained} to train on)" if self.unit == "annotations" else ""
         lines = [
-            f"{self.json_path}: {self.images} images, {self.annotations} annotations "
-            f"({self.trained} to train on), {self.classes} classes",
-            *textwrap.wrap(f"annotations per class: {counts}", _WIDTH, subsequent_indent="  "),
+            f"{self.json_path}: {self.images} images, {self.annotations} {self.unit}{trained}, "
+            f"{self.classes} classes",
+            *textwrap.wrap(f"{self.unit} per class: {counts}", _WIDTH, subsequent_indent="  "),
         ]
         for severity, meaning in _SEVERITIES.items():
             findings = self._of(severity)
