@@ -1,6 +1,7 @@
 """An interrupted run keeps what it has learned: a checkpoint after the iteration in progress."""
 
 import logging
+import os
 import signal
 import threading
 
@@ -25,6 +26,7 @@ class SaveOnInterrupt(HookBase):
         self.checkpointer = checkpointer
         self._signal = None
         self._previous = {}
+        self._process = os.getpid()
 
     def before_train(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -50,6 +52,12 @@ class SaveOnInterrupt(HookBase):
         self._previous.clear()
 
     def _remember(self, number, frame) -> None:
+        if os.getpid() != self._process:
+            # A worker forked from this process. Ctrl-C in a terminal reaches it too, while its
+            # batch is still wanted; SIGTERM is how pools (panopticapi's) end theirs.
+            if number == signal.SIGTERM:
+                os._exit(128 + number)
+            return
         if self._signal is not None:
             raise KeyboardInterrupt(signal.Signals(number).name)
         self._signal = number
