@@ -7,15 +7,20 @@ from collections import OrderedDict
 
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
+from detectron2.data import DatasetMapper, build_detection_test_loader
 from detectron2.engine import DefaultTrainer
-from detectron2.evaluation import DatasetEvaluator
+from detectron2.engine.hooks import EvalHook
+from detectron2.evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format
 from detectron2.utils import comm
 from torch import nn
+from torch.utils.data import DataLoader
 
+from resnest_dense.d2.clock import EvaluationClock
 from resnest_dense.d2.compat import cpu_data_parallel
-from resnest_dense.d2.evaluators import build_evaluator
+from resnest_dense.d2.evaluators import build_coco_evaluator, build_evaluator
 from resnest_dense.d2.interrupt import SaveOnInterrupt
 from resnest_dense.d2.loading import load_weights
+from resnest_dense.d2.tta import augmented
 from resnest_dense.nn.norm import replace_sync_batch_norms
 
 __all__ = ["Trainer", "evaluate"]
@@ -45,8 +50,60 @@ class Trainer(DefaultTrainer):
             cfg, dataset_name, output_folder or os.path.join(cfg.OUTPUT_DIR, "inference")
         )
 
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> DataLoader:
+        if cfg.MODEL.KEYPOINT_ON:
+            # The mapper would ask the training set, which may be missing, how to mirror keypoints.
+            cfg = cfg.clone()
+            cfg.defrost()
+            cfg.MODEL.KEYPOINT_ON = False
+        return build_detection_test_loader(
+            cfg, dataset_name, mapper=DatasetMapper(cfg, is_train=False))
+
+    @classmethod
+    def test(cls, cfg: CfgNode, model: nn.Module,
+             evaluators: list[DatasetEvaluator] | None = None) -> OrderedDict:
+        """Metrics on every set of ``DATASETS.TEST``, and in the log where the time went.
+
+        Args:
+            cfg: names the sets.
+            model: with the weights to measure.
+            evaluators: one a set; those of :meth:`build_evaluator` when None.
+
+        Returns:
+            Metrics by task, such as "bbox"; by set and task where there are several sets.
+        """
+        results = OrderedDict()
+        for number, name in enumerate(cfg.DATASETS.TEST):
+            loader = cls.build_test_loader(cfg, name)
+            evaluator = evaluators[number] if evaluators else cls.build_evaluator(cfg, name)
+            clock = EvaluationClock(evaluator, name)
+            with clock.running():
+                results[name] = inference_on_dataset(model, loader, clock, clock.callbacks)
+            if comm.is_main_process():
+                print_csv_format(results[name])
+        return next(iter(results.values())) if len(results) == 1 else results
+
+    @classmethod
+    def test_with_augmentation(cls, cfg: CfgNode, model: nn.Module) -> OrderedDict:
+        """As :meth:`test`, with ``TEST.AUG``: metrics of boxes and masks, as "bbox_TTA" etc."""
+        folder = os.path.join(cfg.OUTPUT_DIR, "inference_TTA")
+        evaluators = [build_coco_evaluator(cfg, name, folder) for name in cfg.DATASETS.TEST]
+        results = cls.test(cfg, augmented(cfg, model), evaluators)
+        return OrderedDict((f"{key}_TTA", value) for key, value in results.items())
+
     def build_hooks(self) -> list:
-        return [*super().build_hooks(), SaveOnInterrupt(self.checkpointer)]
+        hooks = [*super().build_hooks(), SaveOnInterrupt(self.checkpointer)]
+        if self.cfg.TEST.AUG.ENABLED:
+            # At the end of training, and before the hook that writes the metrics.
+            last = max(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
+            hooks.insert(last + 1, EvalHook(0, self._test_augmented))
+        return hooks
+
+    def _test_augmented(self):
+        results = self.test_with_augmentation(self.cfg, self.model)
+        self._last_eval_results = {**self._last_eval_results, **results}
+        return results
 
     def resume_or_load(self, resume: bool = True) -> None:
         """Continues from the last checkpoint of ``OUTPUT_DIR``; without one, or where ``resume`` is
@@ -64,7 +121,8 @@ class Trainer(DefaultTrainer):
 
 
 def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
-    """Metrics of ``MODEL.WEIGHTS`` (or of the last checkpoint) on every set of ``DATASETS.TEST``.
+    """Metrics of ``MODEL.WEIGHTS`` (or of the last checkpoint) on every set of ``DATASETS.TEST``,
+    and again with test-time augmentation where ``TEST.AUG.ENABLED``.
 
     Raises:
         ResNeStError: weights that cannot be loaded, or that hold a backbone alone.
@@ -75,4 +133,7 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
         checkpointer.resume_or_load("", resume=True)
     else:
         load_weights(model, cfg, whole=True)
-    return Trainer.test(cfg, model)
+    results = Trainer.test(cfg, model)
+    if cfg.TEST.AUG.ENABLED:
+        results.update(Trainer.test_with_augmentation(cfg, model))
+    return results
