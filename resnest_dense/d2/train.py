@@ -14,23 +14,23 @@ from detectron2.utils.logger import setup_logger
 from resnest_dense.configs import find_config
 from resnest_dense.d2.classes import write_classes
 from resnest_dense.d2.config import get_cfg
-from resnest_dense.d2.datasets import check_datasets, read_categories, use_coco_files
+from resnest_dense.d2.datasets import check_datasets
+from resnest_dense.d2.own_data import read_own_categories, use_own_data
+from resnest_dense.d2.panoptic import derive_missing, use_derived_stuff
 from resnest_dense.d2.trainer import Trainer, evaluate
+from resnest_dense.d2.tta import check_augmentable
+from resnest_dense.data.own_files import add_arguments
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["make_parser", "run"]
+__all__ = ["make_parser", "read_config", "read_training_data", "run"]
 
 _logger = logging.getLogger(__name__)
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """detectron2's own arguments, and four that name the user's own COCO-format data."""
+    """detectron2's own arguments, and those that name the user's own COCO-format data."""
     parser = default_argument_parser()
-    own = parser.add_argument_group("own data", "COCO-format files; classes come from the file")
-    own.add_argument("--train-json", default="", metavar="FILE", help="annotations to train on")
-    own.add_argument("--train-images", default="", metavar="DIR", help="folder of their images")
-    own.add_argument("--val-json", default="", metavar="FILE", help="annotations to evaluate on")
-    own.add_argument("--val-images", default="", metavar="DIR", help="folder of their images")
+    add_arguments(parser)
     return parser
 
 
@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> None:
     cfg = read_config(args)
     _set_up_logging(cfg)
     # Before the processes start, so that what is wrong is said once.
-    check_datasets(cfg, cfg.DATASETS.TEST if args.eval_only
-                   else (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST))
+    _prepare(cfg, cfg.DATASETS.TEST if args.eval_only
+             else (*_training_sets(cfg), *cfg.DATASETS.TEST))
     if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
         raise ResNeStValueError(
             f"--num-gpus {args.num_gpus}: this machine has {torch.cuda.device_count()}."
@@ -71,8 +71,9 @@ def read_config(args: argparse.Namespace) -> CfgNode:
             f"{args.config_file} and {args.opts or 'no overrides'}: {error}. Overrides are KEY VALUE "
             "pairs with the keys of detectron2 and of MODEL.RESNETS."
         ) from error
-    use_coco_files(cfg, train_json=args.train_json, train_images=args.train_images,
-                   val_json=args.val_json, val_images=args.val_images)
+    if not use_own_data(cfg, args):
+        use_derived_stuff(cfg)
+    check_augmentable(cfg)
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
     if cfg.MODEL.DEVICE == "cpu" and cfg.SOLVER.AMP.ENABLED:
@@ -81,6 +82,34 @@ def read_config(args: argparse.Namespace) -> CfgNode:
         )
     cfg.freeze()
     return cfg
+
+
+def read_training_data(args: argparse.Namespace) -> CfgNode:
+    """The config that the arguments describe, with its training sets checked and complete.
+
+    Args:
+        args: with ``config``, ``opts`` and own data.
+
+    Raises:
+        ResNeStError: whatever is wrong with the config or the data.
+    """
+    args.config_file = args.config
+    cfg = read_config(args)
+    _prepare(cfg, _training_sets(cfg))
+    return cfg
+
+
+def _training_sets(cfg):
+    if not cfg.DATASETS.TRAIN:
+        raise ResNeStValueError(
+            "There is nothing to train on: give --train-json and --train-images, or --eval-only."
+        )
+    return cfg.DATASETS.TRAIN
+
+
+def _prepare(cfg, names):
+    check_datasets(cfg, names)
+    derive_missing(cfg, names)
 
 
 def _work(args: argparse.Namespace) -> OrderedDict:
@@ -94,8 +123,8 @@ def _work(args: argparse.Namespace) -> OrderedDict:
         if comm.is_main_process():
             verify_results(cfg, results)
         return results
-    if args.train_json and comm.is_main_process():
-        write_classes(cfg.OUTPUT_DIR, read_categories(args.train_json))
+    if (categories := read_own_categories(args, "train")) and comm.is_main_process():
+        write_classes(cfg.OUTPUT_DIR, categories)
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=args.resume)
     return trainer.train()

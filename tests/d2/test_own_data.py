@@ -4,11 +4,13 @@ import json
 import shutil
 
 import pytest
+from detectron2.data.datasets import register_coco_instances
 from PIL import Image
 
 from resnest_dense import ResNeStError
 from resnest_dense.d2.datasets import check_datasets
 from resnest_dense.d2.train import make_parser, read_config
+from resnest_dense.d2.trainer import Trainer
 
 
 def arguments(tiny):
@@ -102,3 +104,18 @@ def test_an_unreadable_image_is_refused(tiny, tmp_path):
         check(args)
     Image.new("RGB", (96, 64)).save(first)
     check(args)
+
+
+def test_a_set_without_annotations_is_predicted_but_not_measured(tiny, tmp_path):
+    # As COCO's test-dev: an evaluation server has its annotations.
+    content = json.loads(tiny.val_json.read_text())
+    del content["annotations"]
+    (tmp_path / "image_info.json").write_text(json.dumps(content))
+    register_coco_instances("test-dev", {}, str(tmp_path / "image_info.json"), str(tiny.val_images))
+    args = ["--config-file", "resnest14_mask_rcnn_mini.yaml", "DATASETS.TEST", "('test-dev',)",
+            "MODEL.ROI_HEADS.NUM_CLASSES", "5", "MODEL.ROI_HEADS.SCORE_THRESH_TEST", "0.0",
+            "OUTPUT_DIR", str(tmp_path)]
+    cfg = read_config(make_parser().parse_args(args))
+    check_datasets(cfg, cfg.DATASETS.TEST)
+    assert not Trainer.test(cfg, Trainer.build_model(cfg))
+    assert json.loads((tmp_path / "inference/coco_instances_results.json").read_text())

@@ -1,0 +1,112 @@
+"""Panoptic data sets of detectron2: registered with derived files where the user has none."""
+
+import logging
+import os
+from pathlib import Path
+
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.datasets import load_coco_json
+
+from resnest_dense.data.coco_json import load_sections
+from resnest_dense.data.label_pictures import default_palette
+from resnest_dense.data.panoptic_derived import write_instances, write_stuff_labels
+from resnest_dense.data.panoptic_json import stuff_labels, thing_categories
+
+__all__ = ["derive_missing", "derived_folder", "is_derived", "panoptic_metadata",
+           "register_panoptic", "use_derived_stuff"]
+
+_logger = logging.getLogger(__name__)
+
+
+def derived_folder(cfg: CfgNode, name: str) -> str:
+    """Where the files derived from the panoptic set ``name`` are kept."""
+    return os.path.join(cfg.OUTPUT_DIR, "derived", name)
+
+
+def is_derived(cfg: CfgNode, name: str, path: str) -> bool:
+    """Whether a path of the panoptic set ``name`` is one of those that are derived."""
+    return Path(derived_folder(cfg, name)) in Path(path).parents
+
+
+def panoptic_metadata(categories: list[dict]) -> dict:
+    """What detectron2 wants to know of the classes of a panoptic set, as for its own COCO sets.
+
+    Args:
+        categories: of the panoptic file.
+    """
+    things, labels = thing_categories(categories), stuff_labels(categories)
+    names = {category["id"]: category["name"] for category in categories}
+    return {
+        "thing_classes": list(things.values()),
+        "thing_dataset_id_to_contiguous_id": {number: i for i, number in enumerate(things)},
+        "stuff_classes": ["things", *(names[number] for number in labels)],
+        "stuff_dataset_id_to_contiguous_id": {**labels, 0: 0},
+        "stuff_colors": [list(colour) for colour in default_palette(len(labels) + 1)],
+    }
+
+
+def register_panoptic(name: str, metadata: dict, *, image_root: str, panoptic_json: str,
+                      panoptic_root: str, instances_json: str, sem_seg_root: str) -> None:
+    """Registers a set as detectron2's ``register_coco_panoptic_separated`` does, but with images of
+    any format, and labels matched by image id instead of by folder listings.
+
+    Args:
+        name: must be new.
+        metadata: of :func:`panoptic_metadata` form.
+        image_root: folder of the images.
+        panoptic_json: panoptic annotations.
+        panoptic_root: folder of their PNGs.
+        instances_json: instance annotations of the same images.
+        sem_seg_root: folder of semantic labels named as the panoptic PNGs.
+    """
+
+    def load():
+        labels = {entry["image_id"]: entry["file_name"]
+                  for entry in load_sections(panoptic_json)["annotations"]}
+        records = load_coco_json(instances_json, image_root, name)
+        for record in records:
+            record["sem_seg_file_name"] = os.path.join(sem_seg_root, labels[record["image_id"]])
+        return records
+
+    DatasetCatalog.register(name, load)
+    MetadataCatalog.get(name).set(
+        image_root=image_root, panoptic_json=panoptic_json, panoptic_root=panoptic_root,
+        json_file=instances_json, sem_seg_root=sem_seg_root, ignore_label=255,
+        evaluator_type="coco_panoptic_seg", **metadata,
+    )
+
+
+def use_derived_stuff(cfg: CfgNode) -> None:
+    """Lets detectron2's own panoptic sets that ``cfg`` names read derived semantic labels, where
+    the folder of labels that its ``prepare_panoptic_fpn.py`` would write does not exist.
+    """
+    for name in {*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST} & {*DatasetCatalog}:
+        metadata = MetadataCatalog.get(name).as_dict()
+        root = metadata.get("sem_seg_root")
+        if metadata.get("evaluator_type") != "coco_panoptic_seg" or not root or os.path.isdir(root):
+            continue
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+        places = {key: metadata[key] for key in ("image_root", "panoptic_json", "panoptic_root")}
+        classes = {key: metadata[key] for key in metadata if key.startswith(("thing_", "stuff_"))}
+        register_panoptic(name, classes, **places, instances_json=metadata["json_file"],
+                          sem_seg_root=os.path.join(derived_folder(cfg, name), "stuff"))
+
+
+def derive_missing(cfg: CfgNode, names: tuple[str, ...]) -> None:
+    """Writes the semantic labels and instances that panoptic sets were registered with but lack."""
+    for name in names:
+        metadata = MetadataCatalog.get(name)
+        if metadata.get("evaluator_type") != "coco_panoptic_seg":
+            continue
+        source = metadata.panoptic_json, metadata.panoptic_root
+        labels = {k: v for k, v in metadata.stuff_dataset_id_to_contiguous_id.items() if k}
+        if is_derived(cfg, name, metadata.sem_seg_root):
+            if write_stuff_labels(*source, metadata.sem_seg_root, labels):
+                _logger.info("Data set %s: semantic labels derived from its panoptic PNGs, in %s.",
+                             name, metadata.sem_seg_root)
+        if is_derived(cfg, name, metadata.json_file):
+            if write_instances(*source, metadata.json_file):
+                _logger.info("Data set %s: instances derived from its panoptic PNGs, in %s.",
+                             name, metadata.json_file)
