@@ -2,22 +2,84 @@
 
 import argparse
 
+from resnest_dense.data.own_files import add_arguments
+
 __all__ = ["add_commands"]
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Adds ``check-data``."""
-    command = commands.add_parser("check-data", help="check a COCO-format set before training")
-    command.add_argument("json", help="annotation file")
-    command.add_argument("images", help="folder of its images")
-    command.add_argument("--masks", action="store_true", help="masks are to be learned")
-    command.add_argument("--classes", type=int, metavar="N", help="class count of the config")
-    command.set_defaults(run=_check_data)
+    """Adds ``check-data`` and ``show-data``."""
+    _add_check(commands.add_parser("check-data", help="check a COCO-format set before training"))
+    _add_show(commands.add_parser("show-data", help="draw what a config is trained on"))
+
+
+def _add_check(parser):
+    parser.add_argument("json", help="annotation file")
+    parser.add_argument("images", help="folder of its images")
+    parser.add_argument("--masks", action="store_true", help="masks are to be learned")
+    parser.add_argument("--keypoints", type=int, metavar="N", help="so many keypoints are learned")
+    parser.add_argument("--classes", type=int, metavar="N",
+                        help="class count of the config (of a panoptic one: of its things)")
+    parser.add_argument("--panoptic", metavar="DIR",
+                        help="the annotation file is a panoptic one; its PNGs are in DIR")
+    parser.add_argument("--instances", metavar="FILE",
+                        help="with --panoptic: instance annotations of the same images")
+    parser.add_argument("--stuff", metavar="DIR",
+                        help="with --panoptic: semantic labels, where they are not to be derived")
+    parser.set_defaults(run=_check_data)
+
+
+def _add_show(parser):
+    parser.add_argument("config", help="path or shipped name")
+    parser.add_argument("--out", default="shown", metavar="DIR", help="folder for the pictures")
+    parser.add_argument("--count", type=int, default=16, metavar="N", help="number of pictures")
+    parser.add_argument("--opts", nargs="+", default=[], metavar="KEY VALUE",
+                        help="settings of a detector's config to override")
+    add_arguments(parser)
+    labels = parser.add_argument_group("own data of a segmentor")
+    labels.add_argument("--train", nargs=2, metavar=("IMAGES", "LABELS"), help="folders")
+    labels.add_argument("--classes", metavar="FILE", help="class names, one a line, or JSON")
+    labels.add_argument("--reduce-zero-label", action="store_true", help="0 is no class")
+    parser.set_defaults(run=_show_data)
 
 
 def _check_data(args: argparse.Namespace) -> int:
     from resnest_dense.data.coco_check import check_coco
+    from resnest_dense.data.panoptic_check import check_panoptic
 
-    report = check_coco(args.json, args.images, class_count=args.classes, need_masks=args.masks)
-    print(report.table())
-    return 1 if any(f.severity == "error" for f in report.findings.values()) else 0
+    reports, instances = [], args.json
+    if args.panoptic:
+        instances = args.instances
+        reports.append(check_panoptic(args.json, args.panoptic, args.images,
+                                      thing_count=args.classes, instances_json=instances,
+                                      stuff_root=args.stuff))
+    if instances:
+        reports.append(check_coco(instances, args.images, class_count=args.classes,
+                                  need_masks=args.masks or bool(args.panoptic),
+                                  keypoints=args.keypoints))
+    print("\n\n".join(report.table() for report in reports))
+    return int(any(report.errors for report in reports))
+
+
+def _show_data(args: argparse.Namespace) -> None:
+    if _segments(args.config):
+        from resnest_dense.mmseg.settings import read_config
+        from resnest_dense.mmseg.show import show_training_data
+
+        cfg = read_config(argparse.Namespace(
+            config=args.config, train=args.train, val=args.train, classes=args.classes,
+            reduce_zero_label=args.reduce_zero_label, cfg_options={}, launcher="none",
+            work_dir=None))
+    else:
+        from resnest_dense.d2.show import show_training_data
+        from resnest_dense.d2.train import read_training_data
+
+        cfg = read_training_data(args)
+    pictures = show_training_data(cfg, args.out, args.count)
+    print(f"{len(pictures)} pictures in {args.out}")
+
+
+def _segments(config):
+    from resnest_dense.configs import list_configs
+
+    return config.endswith(".py") or f"{config}.py" in list_configs("mmseg")

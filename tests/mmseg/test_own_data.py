@@ -8,6 +8,7 @@ from mmengine.registry import MODELS, init_default_scope
 from PIL import Image
 
 from resnest_dense import ResNeStError
+from resnest_dense.cli import main
 from resnest_dense.configs import find_config
 from resnest_dense.mmseg import train
 from resnest_dense.mmseg.predict import SegmentationPredictor, write_predictions
@@ -67,3 +68,16 @@ def test_weights_alone_are_enough_with_a_shipped_config(tmp_path):
                                       device="cpu")
     assert (predictor.classes[:2], len(predictor.palette)) == (("wall", "building"), 150)
     assert predictor(np.zeros((40, 48, 3), np.uint8)).shape == (40, 48)
+
+
+def test_training_data_is_drawn_as_the_network_gets_it(config, folders, classes, tmp_path, capsys):
+    out = tmp_path / "shown"
+    own = ["--train", *map(str, folders), "--classes", str(classes)]
+    assert main(["show-data", str(config), *own, "--out", str(out), "--count", "9"]) == 0
+    assert "6 pictures" in capsys.readouterr().out  # one an image
+    pictures = sorted(out.iterdir())
+    assert [path.name for path in pictures] == [f"{i:04d}_{i}.png" for i in range(6)]
+    # Crops of 32 pixels, and the legend on their right.
+    assert all(Image.open(path).height >= 32 and Image.open(path).width > 32 for path in pictures)
+    shown = np.asarray(Image.open(pictures[0]))[:32, :32].astype(int)
+    assert np.ptp(shown, axis=2).max() > 60  # the grey image has the colours of its classes
