@@ -48,8 +48,15 @@ def test_weights_show_names_address_and_input(capsys):
     (["weights", "show", "resnest51"], "resnest50"),
     (["weights", "verify", "nothing.pth"], "nothing.pth"),
     (["check-data", "nothing.json", "."], "nothing.json"),
+    (["benchmark", "resnest50_faster_rcn"], "resnest50_faster_rcnn"),
 ])
 def test_what_the_user_can_mend_is_one_line(arguments, words, capsys):
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("resnest-dense: ") and words in error and error.count("\n") == 1
+
+
+def test_benchmark_prints_a_row_for_each_variant(capsys):
+    arguments = ["--size", "32", "32", "--rounds", "1", "--parts", "eval", "--device", "cpu"]
+    assert main(["benchmark", "resnest14_deeplabv3_ade20k", *arguments]) == 0
+    assert "| plain | " in capsys.readouterr().out

@@ -1,0 +1,39 @@
+"""Recorded cases in a JSON file; measuring a case again replaces its figures."""
+
+import json
+from pathlib import Path
+
+__all__ = ["load_cases", "save_case"]
+
+
+def load_cases(path: Path) -> list[dict]:
+    """The recorded cases; none where there is no file yet."""
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def save_case(path: Path, case: dict, key: tuple[str, ...]) -> list[dict]:
+    """Adds ``case`` to the file and returns all cases in it.
+
+    Args:
+        path: the JSON file.
+        case: figures under ``rows`` (by name) and what they are of.
+        key: entries of ``case`` that say what it is of; an earlier case that is the same in them
+            takes on the new figures and keeps those that are not new.
+    """
+    case = json.loads(json.dumps(case))
+    cases = load_cases(path)
+    for known in cases:
+        if all(known[name] == case[name] for name in key):
+            # Times are compared with each other, so those of one case are all of one run.
+            if any("seconds" in row for row in case["rows"].values()):
+                for row in known["rows"].values():
+                    row.pop("seconds", None)
+            for name, row in case.pop("rows").items():
+                known["rows"].setdefault(name, {}).update(row)
+            known.update(case)
+            break
+    else:
+        cases.append(case)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(cases, indent=1) + "\n")
+    return cases

@@ -1,0 +1,58 @@
+"""The most memory that a run needs above what was there before it."""
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import torch
+
+__all__ = ["in_own_process", "peak_growth"]
+
+_STATUS = Path("/proc/self/status")
+_PEAK_RESET = Path("/proc/self/clear_refs")
+
+
+def peak_growth(run: Callable[[], object], device: str | torch.device) -> int | None:
+    """Bytes that ``run`` needs at its peak above what was allocated before it.
+
+    It runs twice, and the second run counts. On a CPU this is memory of the whole process, so let it
+    be one of its own (:func:`in_own_process`); only Linux tells, elsewhere the answer is None.
+
+    Args:
+        run: what is measured.
+        device: where it computes.
+    """
+    device = torch.device(device)
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        run()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    if not _PEAK_RESET.exists():
+        return None
+    _PEAK_RESET.write_text("5")
+    before = _status_bytes("VmRSS")
+    run()
+    return _status_bytes("VmHWM") - before
+
+
+def in_own_process(function: Callable, *arguments):
+    """What ``function(*arguments)`` returns in a new process; both must be picklable.
+
+    The process gives freed tensors back to the system at once, so that its size is what is in use.
+    """
+    # glibc raises this threshold to what was freed last, and keeps what lies below it.
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(64 * 1024))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def _status_bytes(name: str) -> int:
+    line = next(x for x in _STATUS.read_text().splitlines() if x.startswith(f"{name}:"))
+    return 1024 * int(line.split()[1])

@@ -1,0 +1,76 @@
+"""A detector of a config, with random images and objects, for the benchmark."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+from detectron2.config import CfgNode, LazyConfig, instantiate
+from detectron2.modeling import build_model
+from detectron2.structures import Boxes, Instances, Keypoints, PolygonMasks
+from detectron2.utils.events import EventStorage
+from torch import Tensor, nn
+
+from resnest_dense.benchmark.models import ModelCase
+from resnest_dense.configs import find_config
+from resnest_dense.d2.config import get_cfg
+
+__all__ = ["DetectorCase"]
+
+OBJECTS = 8  # in an image; COCO has 7.3
+KEYPOINTS = 17
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectorCase(ModelCase):
+    """A detectron2 model, of a YAML file or a LazyConfig."""
+
+    def read_config(self) -> CfgNode:
+        """The config of a YAML file."""
+        cfg = get_cfg()
+        cfg.merge_from_file(str(find_config(self.config, "detectron2")))
+        cfg.MODEL.DEVICE = self.device
+        return cfg
+
+    def build(self) -> nn.Module:
+        path = find_config(self.config, "detectron2")
+        if path.suffix == ".py":
+            return instantiate(LazyConfig.load(str(path)).model)
+        return build_model(self.read_config())
+
+    def draw_batch(self, *, training: bool) -> list[dict]:
+        generator = torch.Generator().manual_seed(1)
+        batch = []
+        for _ in range(self.images):
+            image = torch.randint(256, (3, *self.size), generator=generator, dtype=torch.uint8)
+            batch.append({"image": image, "height": self.size[0], "width": self.size[1]})
+            if training:
+                batch[-1] |= {"instances": _draw_objects(self.size, generator),
+                              "sem_seg": torch.zeros(self.size, dtype=torch.long)}
+        return batch
+
+    def predict(self, model: nn.Module, batch: list[dict]) -> list[dict]:
+        return model(batch)
+
+    def outputs(self, model: nn.Module, batch: list[dict]) -> Sequence[Tensor]:
+        """Maps of the pyramid: which of nearly equal boxes are kept is no measure of sameness."""
+        return list(model.backbone(model.preprocess_image(batch).tensor).values())
+
+    def loss(self, model: nn.Module, batch: list[dict]) -> Tensor:
+        with EventStorage():
+            return sum(model(batch).values())
+
+
+def _draw_objects(size: tuple[int, int], generator: torch.Generator) -> Instances:
+    height, width = size
+    scale = torch.tensor([width, height, width, height])
+    corners = torch.rand(OBJECTS, 4, generator=generator) / 2
+    boxes = torch.cat([corners[:, :2], corners[:, :2] + 0.1 + corners[:, 2:] * 0.8], 1) * scale
+    x0, y0, x1, y1 = boxes.unbind(1)
+    objects = Instances(size)
+    objects.gt_boxes = Boxes(boxes)
+    objects.gt_classes = torch.zeros(OBJECTS, dtype=torch.long)
+    outlines = torch.stack([x0, y0, x1, y0, x1, y1, x0, y1], 1).double().numpy()
+    objects.gt_masks = PolygonMasks([[outline] for outline in outlines])
+    centre = torch.stack([(x0 + x1) / 2, (y0 + y1) / 2, torch.full_like(x0, 2)], 1)
+    objects.gt_keypoints = Keypoints(centre[:, None].repeat(1, KEYPOINTS, 1))
+    return objects
