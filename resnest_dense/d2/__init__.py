@@ -1,5 +1,8 @@
-"""detectron2: importing this package registers the ResNeSt backbones with it."""
+"""detectron2: importing this package registers the ResNeSt backbones with it, and lets its
+checkpointer load their weights from any layout.
+"""
 
+from resnest_dense.d2 import checkpointer
 from resnest_dense.d2.backbone import (
     ResNeStBackbone,
     build_resnest_backbone,
@@ -7,6 +10,8 @@ from resnest_dense.d2.backbone import (
     build_retinanet_resnest_fpn_backbone,
 )
 from resnest_dense.d2.config import add_resnest_config, get_cfg
+
+checkpointer.install()
 
 __all__ = [
     "ResNeStBackbone",

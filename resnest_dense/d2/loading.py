@@ -5,8 +5,7 @@ from detectron2.config import CfgNode
 from torch import nn
 
 from resnest_dense.errors import ResNeStError
-from resnest_dense.nn import ResNeSt
-from resnest_dense.weights import LoadReport, check_contract, load
+from resnest_dense.weights import LoadReport
 
 __all__ = ["load_weights"]
 
@@ -30,19 +29,12 @@ def load_weights(model: nn.Module, cfg: CfgNode, *, whole: bool = False) -> Load
     source = cfg.MODEL.WEIGHTS
     if not source:
         return None
-    if not any(isinstance(module, ResNeSt) for module in model.modules()):
-        DetectionCheckpointer(model).load(source)
-        return None
-    report = load(model, source)
-    if whole and report.heads[0] == 0:
+    checkpointer = DetectionCheckpointer(model)
+    checkpointer.load(source, checkpointables=[])
+    report = getattr(checkpointer, "resnest_report", None)
+    if whole and report is not None and report.heads[0] == 0:
         raise ResNeStError(
             f"{source} holds a backbone alone, so the detector would find nothing: give the "
             "checkpoint of a detector trained with this config."
-        )
-    if report.contract is not None:
-        check_contract(
-            report.contract, channel_order=cfg.INPUT.FORMAT, mean=cfg.MODEL.PIXEL_MEAN,
-            std=cfg.MODEL.PIXEL_STD, source=source,
-            keys=("INPUT.FORMAT", "MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD"),
         )
     return report

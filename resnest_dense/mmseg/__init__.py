@@ -1,12 +1,14 @@
 """MMSegmentation: ``custom_imports = dict(imports=["resnest_dense.mmseg"])`` registers ours.
 
-Importing it registers the scope ``resnest_dense`` with mmengine, lets ``torch.load`` read
-mmengine's checkpoints and, where mmcv has no compiled operators, makes ``mmseg.models`` importable.
+Importing it registers the scope ``resnest_dense`` with mmengine, lets ``torch.load`` read mmengine's
+checkpoints and mmengine load a ResNeSt of any layout, and, where mmcv has no compiled operators,
+makes ``mmseg.models`` importable.
 """
 
-from resnest_dense.mmseg import compat, mmcv_standin, registry
+from resnest_dense.mmseg import compat, loading, mmcv_standin, registry
 
 mmcv_standin.install()
 compat.allow_run_history()
+loading.install()
 
 __all__ = ["registry"]

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, PretrainedInit
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnest_dense import nn as network
-from resnest_dense import weights
 from resnest_dense.architectures import get_architecture
 from resnest_dense.errors import ResNeStValueError
+from resnest_dense.mmseg.loading import initialize
 from resnest_dense.mmseg.norm import read_norm
 from resnest_dense.mmseg.registry import MODELS
 from resnest_dense.nn.stages import STAGE_NAMES
@@ -87,7 +87,9 @@ class ResNeSt(network.ResNeSt, BaseModule):
 
     def init_weights(self) -> None:
         """Load what ``init_cfg`` names; without it the weights stay as the network drew them."""
-        if not self.init_cfg or self.init_cfg["type"] != "Pretrained":
+        configs = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg or []
+        named = [cfg["checkpoint"] for cfg in configs if cfg["type"] in ("Pretrained", PretrainedInit)]
+        if not named:
             return super().init_weights()
-        weights.load(self, self.init_cfg["checkpoint"])
+        initialize(self, named[0])
         self._is_init = True

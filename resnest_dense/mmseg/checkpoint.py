@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from resnest_dense.errors import ResNeStError
-from resnest_dense.mmseg.backbone import ResNeSt
+from resnest_dense.nn import ResNeSt
 from resnest_dense.weights.translate import to_ours
 
 __all__ = ["fit_checkpoint", "segmentor_names"]
@@ -38,7 +38,7 @@ def segmentor_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ResNeStError: it holds no ResNeSt, or more than one.
     """
-    translation = to_ours(state)
+    translation = to_ours(state, name="the checkpoint")
     # PyTorch-Encoding's segmentors keep the classifier of ImageNet.
     renamed = {f"backbone.{name}": tensor for name, tensor in translation.backbone.items()
                if not name.startswith("linear.")}

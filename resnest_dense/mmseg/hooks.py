@@ -1,5 +1,7 @@
 """Hooks that keep a run from going quietly wrong; the shipped configs have them."""
 
+from pathlib import Path
+
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -10,14 +12,17 @@ from torch import nn
 from resnest_dense.data.label_check import check_labels
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.mmseg.checkpoint import fit_checkpoint
+from resnest_dense.mmseg.loading import check_input
 from resnest_dense.mmseg.registry import HOOKS
+from resnest_dense.weights.metadata import read_metadata
 
 __all__ = ["IterationSeedHook", "PreflightHook", "check_dataset"]
 
 
 @HOOKS.register_module()
 class PreflightHook(Hook):
-    """Checks before the first iteration: labels, class counts, and that a checkpoint fits.
+    """Checks before the first iteration: labels, class counts, and that a checkpoint fits and was
+    trained on the input that it gets.
 
     Args:
         limit: labels to read in each set, evenly spread.
@@ -28,8 +33,11 @@ class PreflightHook(Hook):
         self._new_classifiers = []
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        model = _bare(runner.model)
+        if runner._load_from:  # a resumed run goes on with the input that it had
+            check_input(model, read_metadata(Path(runner._load_from)).contract, runner._load_from)
         state = checkpoint.get("state_dict", checkpoint)
-        state, self._new_classifiers = fit_checkpoint(state, _bare(runner.model))
+        state, self._new_classifiers = fit_checkpoint(state, model)
         checkpoint["state_dict"] = state
 
     def before_train(self, runner: Runner) -> None:

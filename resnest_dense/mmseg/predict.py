@@ -17,6 +17,8 @@ from resnest_dense.configs import find_config
 from resnest_dense.data.label_pictures import default_palette, draw_labels
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.mmseg.checkpoint import fit_checkpoint
+from resnest_dense.mmseg.loading import check_input
+from resnest_dense.weights.metadata import read_metadata
 
 __all__ = ["SegmentationPredictor", "find_checkpoint", "write_predictions"]
 
@@ -31,7 +33,7 @@ class SegmentationPredictor:
 
     Raises:
         ResNeStError: no such config or checkpoint, or a checkpoint of another network, without
-            heads or with another number of classes.
+            heads, with another number of classes or trained on another input.
     """
 
     def __init__(self, config: str | Path, checkpoint: str | Path, *, device: str | None = None):
@@ -40,6 +42,7 @@ class SegmentationPredictor:
         path = find_checkpoint(checkpoint)
         loaded = CheckpointLoader.load_checkpoint(str(path), map_location="cpu")
         self.model = MODELS.build(cfg.model)
+        check_input(self.model, read_metadata(path).contract, path.name)
         state, unfit = fit_checkpoint(loaded.get("state_dict", loaded), self.model)
         if unfit:
             raise ResNeStError(f"{path} has another number of classes than {cfg.filename}. Use the "

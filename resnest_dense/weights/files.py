@@ -19,7 +19,7 @@ try:
 except ImportError:
     safetensors = None
 
-__all__ = ["read", "write"]
+__all__ = ["read", "read_checkpoint", "write"]
 
 # Names under which training code keeps the weights in a checkpoint, in order of preference.
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "module")
@@ -49,9 +49,15 @@ _REPLACED = [
 
 
 def read(path: str | os.PathLike) -> dict[str, Tensor]:
-    """The state dict in a ``.pth`` or ``.safetensors`` file, out of any checkpoint around it.
+    """The state dict alone of :func:`read_checkpoint`."""
+    return read_checkpoint(path)[0]
 
-    No code that the file holds is run. The file is mapped into memory where its form allows: a
+
+def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The state dict in a ``.pth`` or ``.safetensors`` file, and the names of what is beside it.
+
+    A checkpoint of training has the state dict under a name and, for one, an optimizer's state
+    under another; otherwise nothing is beside it. No code that the file holds is run. The file is mapped into memory where its form allows: a
     tensor takes memory when it is used, and the file must stay as it is until then.
 
     Raises:
@@ -187,12 +193,12 @@ def _check_archive(path: Path) -> None:
         )
 
 
-def _tensors(state, path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, by name."""
-    top = state
+def _tensors(state, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors of a checkpoint, by name, and what is beside them."""
+    top, others = state, ()
     for wrapper in _WRAPPERS:
         if isinstance(top, Mapping) and isinstance(top.get(wrapper), Mapping):
-            state = top[wrapper]
+            state, others = top[wrapper], tuple(name for name in top if name != wrapper)
             break
     entries = state if isinstance(state, Mapping) else {}
     tensors = {name: value for name, value in entries.items()
@@ -203,7 +209,7 @@ def _tensors(state, path: Path) -> dict[str, Tensor]:
             f"{path} holds no weights: tensors by name are expected, at the top or under one of "
             f"{', '.join(_WRAPPERS)}; it holds a {type(top).__name__} with {found or 'nothing'}."
         )
-    return tensors
+    return tensors, others
 
 
 def _damaged(path: Path, error: Exception) -> ResNeStError:

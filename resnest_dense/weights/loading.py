@@ -1,10 +1,11 @@
 """Weights of any layout into a model, with a report of what found its place."""
 
 import logging
+import sys
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from resnest_dense.architectures import get_architecture, list_architectures
 from resnest_dense.errors import ResNeStError
@@ -12,31 +13,50 @@ from resnest_dense.nn import ResNeSt
 from resnest_dense.weights.matching import adapt, bare_model, find_backbone
 from resnest_dense.weights.metadata import Metadata
 from resnest_dense.weights.report import LoadReport
-from resnest_dense.weights.source import Source, open_weights
+from resnest_dense.weights.source import Source, Weights, open_weights
 
-__all__ = ["load"]
+__all__ = ["load", "prepare"]
 
 _logger = logging.getLogger(__name__)
 
 
-def load(model: nn.Module, source: Source, strict: bool = True) -> LoadReport:
+def load(model: nn.Module, source: Source, strict: bool = True, *,
+         logger: logging.Logger = _logger) -> LoadReport:
     """Load weights in any layout into a ResNeSt, or into the model that contains one.
 
     The names of the ResNeSt are translated; what the file has beside it goes to the entries of the
     model with the same names. RGB stems are adapted to other numbers of input channels: one channel
-    gets the sum of the three filters, n channels get the filters in turn, times 3 / n.
+    gets the sum of the three filters, n channels get the filters in turn, times 3 / n. The report
+    is logged; where logging is not set up, it is written to stderr.
 
     Args:
         model: a ResNeSt, or a detector or segmentor with one inside; unchanged if this raises.
         source: a name in the catalog, a path, an address, or a state dict.
         strict: whether the backbone must be loaded in full.
+        logger: gets the report.
 
     Raises:
         ResNeStError: no ResNeSt in the model or the file, a file that cannot be had or read, or, if
             ``strict``, weights that do not fill the backbone or that are of another network.
     """
     model = bare_model(model)
-    weights = open_weights(source)
+    values, report = prepare(model, open_weights(source), strict=strict, logger=logger)
+    targets = model.state_dict()
+    with torch.no_grad():
+        for name, value in values.items():
+            targets[name].copy_(value)
+    return report
+
+
+def prepare(model: nn.Module, weights: Weights, *, strict: bool = True,
+            logger: logging.Logger = _logger) -> tuple[dict[str, Tensor], LoadReport]:
+    """What :func:`load` would load, under the model's names, for loaders that assign it on their
+    own; the other arguments and the errors are those of :func:`load`.
+
+    Args:
+        weights: what :func:`resnest_dense.weights.source.open_weights` gives.
+    """
+    model = bare_model(model)
     values, report = adapt(model, weights.state, name=weights.name)
     _, backbone = find_backbone(model)
     report = replace(
@@ -50,12 +70,15 @@ def load(model: nn.Module, source: Source, strict: bool = True) -> LoadReport:
             f"{weights.name} does not fit the model. {report.problem} Give weights of the model's "
             f"network, or build that of the weights; strict=False loads what fits.\n{report}"
         )
-    targets = model.state_dict()
-    with torch.no_grad():
-        for name, value in values.items():
-            targets[name].copy_(value)
-    _logger.log(logging.WARNING if report.problem else logging.INFO, "%s", report)
-    return report
+    _announce(report, logger)
+    return values, report
+
+
+def _announce(report: LoadReport, logger: logging.Logger) -> None:
+    if logger.hasHandlers():
+        logger.log(logging.WARNING if report.problem else logging.INFO, "%s", report)
+    else:
+        print(report, file=sys.stderr)
 
 
 def _pooling_problem(backbone: ResNeSt, metadata: Metadata) -> str:

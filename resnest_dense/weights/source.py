@@ -11,10 +11,10 @@ from torch import Tensor
 from resnest_dense.errors import ResNeStError, near
 from resnest_dense.weights import catalog
 from resnest_dense.weights.download import fetch
-from resnest_dense.weights.files import read
+from resnest_dense.weights.files import read_checkpoint
 from resnest_dense.weights.metadata import Metadata, read_metadata
 
-__all__ = ["Source", "Weights", "open_weights"]
+__all__ = ["Source", "Weights", "locate", "open_weights"]
 
 Source = Union[str, os.PathLike, Mapping[str, Tensor]]
 
@@ -27,11 +27,13 @@ class Weights:
         name: what messages call it.
         state: the tensors by name, in any layout.
         metadata: what the tensors do not tell.
+        others: names of what else the file holds (the state of an optimizer, a log).
     """
 
     name: str
     state: Mapping[str, Tensor]
     metadata: Metadata = Metadata()
+    others: tuple[str, ...] = ()
 
 
 def open_weights(source: Source) -> Weights:
@@ -39,15 +41,21 @@ def open_weights(source: Source) -> Weights:
 
     Raises:
         ResNeStError: none of these, or as :func:`resnest_dense.weights.fetch` and
-            :func:`resnest_dense.weights.files.read`.
+            :func:`resnest_dense.weights.files.read_checkpoint`.
     """
     if isinstance(source, Mapping):
         return Weights("the state dict", source)
-    path = _locate(os.fspath(source))
-    return Weights(path.name, read(path), read_metadata(path))
+    path = locate(os.fspath(source))
+    state, others = read_checkpoint(path)
+    return Weights(path.name, state, read_metadata(path), others)
 
 
-def _locate(source: str) -> Path:
+def locate(source: str) -> Path:
+    """The file called ``source``: a path, a name in the catalog or an address, fetched if need be.
+
+    Raises:
+        ResNeStError: none of these, or as :func:`resnest_dense.weights.fetch`.
+    """
     if Path(source).is_file():
         return Path(source)
     if source in catalog.names() or "://" in source:

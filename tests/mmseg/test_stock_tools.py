@@ -6,7 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
 from forks import run_forked
+from peers import official_network
 
 ROOT = Path(__file__).parents[2]
 TOOLS = Path(find_spec("mmseg").origin).parent / ".mim" / "tools"
@@ -61,14 +63,22 @@ train_cfg = dict(type="IterBasedTrainLoop", max_iters=1)
 val_dataloader = val_cfg = val_evaluator = test_dataloader = test_cfg = test_evaluator = None
 del tiny
 """ % str(config))
+    raw = tmp_path / "raw14.pth"
+    torch.save(official_network("resnest14").state_dict(), raw)
     failures = run_forked({
         "train": command(empty, "train.py", config, "--work-dir", tmp_path / "run"),
         "resume": command(empty, "train.py", config, "--work-dir", tmp_path / "run", "--resume",
                           "--cfg-options", "train_cfg.max_iters=3"),
         "test": command(empty, "test.py", config, tmp_path / "run" / "iter_2.pth", "--tta",
                         "--work-dir", tmp_path / "tested"),
+        "load_from": command(empty, "train.py", config, "--work-dir", tmp_path / "from",
+                             "--cfg-options", f"load_from={raw}", "custom_hooks=[]",
+                             "optim_wrapper.optimizer.lr=0"),
         "pure": command(empty, "train.py", pure, "--work-dir", tmp_path / "pure"),
     })
     assert failures == dict.fromkeys(failures, "")
     assert (tmp_path / "pure" / "iter_1.pth").is_file()
+    trained = torch.load(tmp_path / "from" / "iter_2.pth", weights_only=False)["state_dict"]
+    assert torch.equal(trained["backbone.res5.0.conv3.weight"],
+                       torch.load(raw)["layer4.0.conv3.weight"])
     assert os.listdir(empty) == []

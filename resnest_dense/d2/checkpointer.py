@@ -1,0 +1,85 @@
+"""detectron2's own checkpointer, taught to load a ResNeSt from a file in any layout.
+
+Stock detectron2 loads by exact names: a raw ``resnest50-528c19ca.pth`` in ``MODEL.WEIGHTS`` fills
+nothing, and training starts from random weights after one long warning. Every tool of detectron2
+loads through :class:`DetectionCheckpointer`, so its two methods that find and read a file are
+replaced, for models with a ResNeSt alone: :func:`install` does it, on import of
+:mod:`resnest_dense.d2`, and :func:`uninstall` takes it back.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from detectron2.checkpoint import DetectionCheckpointer
+from torch import Tensor, nn
+
+from resnest_dense.nn import ResNeSt
+from resnest_dense.weights import LoadReport, catalog, check_contract, prepare
+from resnest_dense.weights.source import locate, open_weights
+
+__all__ = ["has_resnest", "install", "uninstall"]
+
+_HEURISTICS = "?matching_heuristics=True"  # what detectron2 does itself where a path ends in this
+_stock_load = DetectionCheckpointer.load
+_stock_load_file = DetectionCheckpointer._load_file
+
+
+def install() -> None:
+    """Let detectron2 load weights of a ResNeSt in any layout, with a report, or refuse them."""
+    DetectionCheckpointer.load = _load
+    DetectionCheckpointer._load_file = _load_file
+
+
+def uninstall() -> None:
+    """Leave detectron2 as it was before :func:`install`."""
+    DetectionCheckpointer.load = _stock_load
+    DetectionCheckpointer._load_file = _stock_load_file
+
+
+def has_resnest(model: nn.Module) -> bool:
+    """Whether ``model`` contains exactly one ResNeSt."""
+    return sum(isinstance(module, ResNeSt) for module in model.modules()) == 1
+
+
+def _load(self: DetectionCheckpointer, path: str, *args, **kwargs) -> dict[str, Any]:
+    if path and has_resnest(self.model):
+        path = path.removesuffix(_HEURISTICS)
+        # Schemes of detectron2's own ("detectron2://") are left to it.
+        if path in catalog.names() or urlsplit(path).scheme in ("", "http", "https", "file"):
+            path = str(locate(path))
+    try:
+        return _stock_load(self, path, *args, **kwargs)
+    finally:
+        self._parsed_url_during_load = None  # detectron2 leaves it set after an error
+
+
+def _load_file(self: DetectionCheckpointer, filename: str) -> dict[str, Any]:
+    if not has_resnest(self.model):
+        return _stock_load_file(self, filename)
+    weights = open_weights(filename)
+    values, report = prepare(self.model, weights, logger=self.logger)
+    _check_input(self.model, report)
+    if report.heads[1] and not report.heads[0]:
+        self.logger.warning("%s holds a backbone alone: the heads stay random, and detect nothing "
+                            "before they are trained.", report.source)
+    self.resnest_report = report
+    # Our reader leaves out what is no tensor, so the state of a training is detectron2's to read.
+    training = set(self.checkpointables) & set(weights.others)
+    rest = _stock_load_file(self, filename) if training else {}
+    return {**rest, "model": values}
+
+
+def _check_input(model: nn.Module, report: LoadReport) -> None:
+    order = getattr(model, "input_format", None)
+    if report.contract is None or order is None:
+        return
+    check_contract(
+        report.contract, channel_order=order, mean=_listed(model.pixel_mean),
+        std=_listed(model.pixel_std), source=report.source,
+        keys=("INPUT.FORMAT (in a LazyConfig model.input_format and the mapper's image_format)",
+              "MODEL.PIXEL_MEAN (model.pixel_mean)", "MODEL.PIXEL_STD (model.pixel_std)"),
+    )
+
+
+def _listed(values: Tensor) -> list[float]:
+    return [round(value, 4) for value in values.flatten().tolist()]
