@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-__all__ = ["Advice", "advise", "installed", "report"]
+__all__ = ["Advice", "advise", "installed", "report", "versions_table"]
 
 # Distribution names, in the order in which they are shown.
 DISTRIBUTIONS = (
@@ -60,12 +60,15 @@ def advise(versions: Versions) -> list[Advice]:
     return sorted(found, key=lambda advice: not advice.serious)
 
 
+def versions_table() -> str:
+    """The versions of everything as text."""
+    return "\n".join(f"{name:24} {value or 'missing'}" for name, value in installed().items())
+
+
 def report() -> str:
     """Versions and advice as text."""
-    versions = installed()
-    lines = [f"{name:24} {value or 'missing'}" for name, value in versions.items()]
-    advice = advise(versions)
-    lines += ["", *(f"{'PROBLEM' if a.serious else 'note'}: {a.text}" for a in advice)]
+    advice = advise(installed())
+    lines = [versions_table(), "", *(f"{'PROBLEM' if a.serious else 'note'}: {a.text}" for a in advice)]
     if not any(a.serious for a in advice):
         lines.append("No known problem.")
     return "\n".join(lines)

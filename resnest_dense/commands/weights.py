@@ -1,6 +1,7 @@
 """Commands about published weights."""
 
 import argparse
+import json
 import sys
 
 __all__ = ["add_commands"]
@@ -75,4 +76,11 @@ def _weights_verify(args: argparse.Namespace) -> None:
 def _weights_convert(args: argparse.Namespace) -> None:
     from resnest_dense.weights import convert
 
-    print(f"Written: {convert(args.source, args.to, args.out)}")
+    path = convert(args.source, args.to, args.out)
+    about = json.loads(path.with_name(f"{path.name}.json").read_text())
+    print(f"Written: {path}, and what is known of it in {path.name}.json")
+    if about["left_out"]:
+        print(f"Left out, as layout {args.to} has no names for them: {len(about['left_out'])} "
+              f"entries, from {about['left_out'][0]}")
+    print("The features of an image are the same." if about["same_features"] else
+          "A part of a ResNeSt: its weights are the same, features were not compared.")

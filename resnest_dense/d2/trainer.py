@@ -1,9 +1,11 @@
 """The trainer behind ``tools/train_net.py``: detectron2's default one, on a GPU or a CPU."""
 
 import contextlib
+import json
 import logging
 import os
 from collections import OrderedDict
+from pathlib import Path
 
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
@@ -23,7 +25,9 @@ from resnest_dense.d2.loading import load_weights
 from resnest_dense.d2.tta import augmented
 from resnest_dense.nn.norm import replace_sync_batch_norms
 
-__all__ = ["Trainer", "evaluate"]
+__all__ = ["RESULTS_FILE", "Trainer", "evaluate"]
+
+RESULTS_FILE = "results.json"
 
 
 class Trainer(DefaultTrainer):
@@ -122,7 +126,8 @@ class Trainer(DefaultTrainer):
 
 def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
     """Metrics of ``MODEL.WEIGHTS`` (or of the last checkpoint) on every set of ``DATASETS.TEST``,
-    and again with test-time augmentation where ``TEST.AUG.ENABLED``.
+    and again with test-time augmentation where ``TEST.AUG.ENABLED``; also written to
+    ``results.json`` in ``OUTPUT_DIR``.
 
     Raises:
         ResNeStError: weights that cannot be loaded, or that hold a backbone alone.
@@ -136,4 +141,6 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
     results = Trainer.test(cfg, model)
     if cfg.TEST.AUG.ENABLED:
         results.update(Trainer.test_with_augmentation(cfg, model))
+    if comm.is_main_process():
+        Path(cfg.OUTPUT_DIR, RESULTS_FILE).write_text(json.dumps(results, indent=2) + "\n")
     return results

@@ -1,7 +1,12 @@
-"""The published ResNeSt files: where each is, what it holds and how it is recognised."""
+"""The published ResNeSt files: where each is, what it holds and how it is recognised.
+
+They are in ``catalog.json``. ``RESNEST_DENSE_CATALOG`` names another file of that form, for weights
+of one's own or mirrors; its entries go before those of the same name.
+"""
 
 import functools
 import json
+import os
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,13 +14,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from resnest_dense.errors import ResNeStValueError, near
+from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.nn import Deformable
 from resnest_dense.weights.contract import InputContract
 
 __all__ = ["Entry", "find", "get", "names"]
 
 _SHORTEST_HASH = 8
+# Where published files are, and with RESNEST_DENSE_CATALOG a user's own, which go before them.
+_PUBLISHED = Path(__file__).with_name("catalog.json")
+_VARIABLE = "RESNEST_DENSE_CATALOG"
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,8 @@ class Entry:
         hash_kind: "sha256", "sha1", or "unstated" where its publisher does not say.
         metrics: published results, in percent; ``crop`` is the side of the test crop in pixels.
         options: the arguments of :func:`resnest_dense.create_backbone` that it was trained with.
+        config: the shipped config that a whole detector or segmentor belongs to; None for a
+            backbone, and where no config here builds its heads.
         licence: where its publisher states one.
         dead: whether none of the addresses answered when last reported.
         superseded_by: the name of the file that replaced it.
@@ -53,6 +63,7 @@ class Entry:
     hash_kind: str = "unstated"
     metrics: Mapping[str, float] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    config: str | None = None
     licence: str | None = None
     dead: bool = False
     superseded_by: str | None = None
@@ -91,11 +102,24 @@ def find(text: str) -> Entry | None:
     return None
 
 
-@functools.cache
 def _catalog() -> Mapping[str, Entry]:
-    data = json.loads(Path(__file__).with_name("catalog.json").read_text(encoding="utf-8"))
-    entries = [_read_entry(name, {**family, **row}, data) for family in data["families"]
-               for name, row in family["entries"].items()]
+    own = os.environ.get(_VARIABLE)
+    if not own:
+        return _read_catalog(_PUBLISHED)
+    return types.MappingProxyType({**_read_catalog(_PUBLISHED), **_read_catalog(Path(own))})
+
+
+@functools.cache
+def _read_catalog(path: Path) -> Mapping[str, Entry]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        entries = [_read_entry(name, {**family, **row}, data) for family in data["families"]
+                   for name, row in family["entries"].items()]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ResNeStError(
+            f"{path}, named by {_VARIABLE}, is no catalog of weights ({error!r}): it has the form of "
+            f"{_PUBLISHED}."
+        ) from error
     return types.MappingProxyType({entry.name: entry for entry in entries})
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from resnest_dense.architectures import Architecture, get_architecture, list_architectures
 from resnest_dense.nn.stages import STAGE_NAMES
 
-__all__ = ["describe", "possible_architectures"]
+__all__ = ["describe", "possible_architectures", "read_architecture"]
 
 
 def possible_architectures(backbone: Mapping[str, Tensor]) -> list[str]:
@@ -18,14 +18,14 @@ def possible_architectures(backbone: Mapping[str, Tensor]) -> list[str]:
     Args:
         backbone: weights of all four stages under our names, without prefix.
     """
-    found = _architecture(backbone)
+    found = read_architecture(backbone)
     return [name for name in list_architectures()
             if replace(get_architecture(name), avd_first=False) == found]
 
 
 def describe(backbone: Mapping[str, Tensor]) -> str:
     """A few words on the network, as "resnest101 (3-4-23-3 blocks, stem width 64, ...)"."""
-    architecture = _architecture(backbone)
+    architecture = read_architecture(backbone)
     if architecture is None:
         return "a part of a ResNeSt"
     names = possible_architectures(backbone) or ["a ResNeSt of its own kind"]
@@ -37,7 +37,13 @@ def describe(backbone: Mapping[str, Tensor]) -> str:
     )
 
 
-def _architecture(backbone: Mapping[str, Tensor]) -> Architecture | None:
+def read_architecture(backbone: Mapping[str, Tensor]) -> Architecture | None:
+    """The architecture that has these weights, where its pools leave a choice the usual one; None
+    for a part of a network.
+
+    Args:
+        backbone: weights under our names, without prefix.
+    """
     blocks = tuple(len({match[1] for name in backbone
                         if (match := re.match(rf"{stage}\.(\d+)\.conv1\.weight", name))})
                    for stage in STAGE_NAMES)

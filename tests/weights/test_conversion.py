@@ -98,6 +98,32 @@ def test_unknown_layouts_are_refused_before_work(tmp_path):
         weights.convert(tmp_path / "absent.pth", "mmseg", tmp_path / "out.pth")
 
 
+@pytest.mark.parametrize("options", [
+    {}, {"norm": "GN"}, {"norm": "FrozenBN"}, {"in_channels": 5}, {"norm": ""},
+    {"deform": Deformable(("res4", "res5"), modulated=False, groups=2)}], ids=str)
+def test_features_are_compared_for_every_kind_of_network(options, tmp_path):
+    state = create_backbone("resnest14", **options).state_dict()
+    out = weights.convert(state, "detectron2", tmp_path / "out.pth")
+    assert beside(out)["same_features"] is True
+
+
+@pytest.mark.parametrize("part", ["stem.conv1_1.weight", "res5.0.conv3.norm.bias"])
+def test_a_part_of_a_network_is_said_to_be_one(part, tmp_path, caplog):
+    state = create_backbone("resnest14").state_dict()
+    state = {k: v for k, v in state.items() if k != part}
+    state.setdefault("stem.conv1.weight", torch.zeros(2, 3))  # what makes it a ResNeSt to the reader
+    out = weights.convert(state, "detectron2", tmp_path / "out.pth")
+    assert beside(out)["same_features"] is False and "not its features" in caplog.text
+
+
+def test_a_file_with_other_features_is_removed(file14, tmp_path, monkeypatch):
+    answers = iter([{"res5": torch.zeros(2)}, {"res5": torch.ones(2)}])
+    monkeypatch.setattr(conversion, "features_of", lambda backbone: next(answers))
+    with pytest.raises(ResNeStError, match="the features res5 differ"):
+        weights.convert(file14, "mm", tmp_path / "out.pth")
+    assert not (tmp_path / "out.pth").exists()
+
+
 def test_a_file_that_reads_otherwise_is_removed(file14, tmp_path, monkeypatch):
     def broken(path):
         return {name: tensor + 1 for name, tensor in read(path).items()}
