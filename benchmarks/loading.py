@@ -1,6 +1,6 @@
 """Time and memory of loading weights, against ``torch.load`` and ``load_state_dict``.
 
-    python benchmarks/loading.py --architecture resnest269 --repeats 5
+    python -m benchmarks.loading --architecture resnest269 --repeats 5
 
 Each way has a process of its own for each file. Time is the shortest of loading alone, into a
 network that is already built; memory is how far the process grew above what it was before the
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.machine import describe_machine
 from resnest_dense import create_backbone, weights
 
 LAYOUTS = ("detectron2", "upstream", "mm")
@@ -51,7 +52,7 @@ def measure(way, architecture, path, repeats):
 
 def measure_apart(way, path, args):
     """What :func:`measure` gives in a process of its own."""
-    command = [sys.executable, __file__, "--architecture", args.architecture,
+    command = [sys.executable, "-m", "benchmarks.loading", "--architecture", args.architecture,
                "--repeats", str(args.repeats), "--measure", way, str(path)]
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(answer).values()
@@ -66,8 +67,7 @@ def main(argv=None):
     if args.measure:
         way, path = args.measure
         return print(json.dumps(measure(way, args.architecture, path, args.repeats)))
-    print(f"{args.architecture}, torch {torch.__version__}, {torch.get_num_threads()} threads, "
-          f"fastest of {args.repeats}")
+    print(f"{args.architecture}, the fastest of {args.repeats} loads. {describe_machine()}.\n")
     print("| file | torch s | ours s | ratio | torch memory / file | ours memory / file |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:

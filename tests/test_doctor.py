@@ -2,13 +2,15 @@
 
 import pytest
 
+from resnest_dense import doctor
 from resnest_dense.cli import main
 from resnest_dense.doctor import advise, installed
 
 GOOD = {
     "python": "3.11.7", "torch": "2.11.0", "torchvision": "0.26.0", "opencv-python": "5.0.0",
-    "detectron2": "0.6", "detectron2._C": "yes", "mmsegmentation": "1.2.2", "mmengine": "0.10.7",
-    "mmcv": "2.1.0", "mmcv._ext": "yes", "pkg_resources": "yes", "cuda": "13.0",
+    "detectron2": "0.6", "detectron2._C": "yes", "pycocotools": "2.0", "tensorboard": "2.21",
+    "mmsegmentation": "1.2.2", "mmengine": "0.10.7", "ftfy": "6", "regex": "2026", "mmcv": "2.1.0",
+    "mmcv._ext": "yes", "pkg_resources": "yes", "cuda": "13.0",
 }
 
 
@@ -29,10 +31,42 @@ def test_a_good_combination_has_no_problem():
     ({"torchvision": "0.25.0+cpu"}, "torchvision"),
     ({"opencv-python": None}, "cv2"),
     ({"python": "3.14.0"}, "3.13"),
+    ({"torch": "2.3.1", "torchvision": "0.18.1"}, "'torch>=2.4'"),
+    ({"sal-detectron2": "0.7.2"}, "uninstall sal-detectron2"),
+    ({"pycocotools": None}, "pip install pycocotools"),
+    ({"tensorboard": None}, "pip install tensorboard"),
+    ({"mmcv": None}, "pip install mmcv-lite==2.1.0"),
+    ({"mmcv": "1.7.2"}, "mmcv 2"),
+    ({"mmsegmentation": "0.30.0"}, "mmsegmentation>=1.2"),
+    ({"mmcv._ext": "broken (undefined symbol)"}, "mmcv's compiled part"),
+    ({"regex": None}, "pip install ftfy regex"),
 ], ids=str)
 def test_a_known_problem_is_named_with_its_fix(changes, words):
     (text,) = problems(**changes)
-    assert words in text
+    assert words in text and "Fix: " in text
+
+
+@pytest.mark.parametrize("changes,words", [
+    ({"detectron2": None}, "detectron2 is not installed"),
+    ({"mmsegmentation": None}, "builds backbones only"),
+    ({"detectron2._C": None}, "without its compiled part"),
+    ({"detectron2._C": "broken (libcudart.so.12)"}, "--no-build-isolation"),
+    ({"detectron2": None, "sal-detectron2": "0.7.2", "numpy": "2.4.6"}, "SemSegEvaluator"),
+    ({"mmcv": None, "mmcv-lite": "2.1.0"}, "no compiled operators"),
+    ({"cuda": None}, "on the CPU"),
+], ids=str)
+def test_what_only_limits_is_a_note(changes, words):
+    assert problems(**changes) == []
+    assert any(words in a.text for a in advise({**GOOD, **changes}))
+
+
+def test_a_compiled_part_that_cannot_be_loaded_is_broken(tmp_path, monkeypatch):
+    (tmp_path / "half_built").mkdir()
+    (tmp_path / "half_built" / "__init__.py").touch()
+    (tmp_path / "half_built" / "_C.py").write_text("raise ImportError('undefined symbol: x')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(doctor, "COMPILED", ("half_built._C",))
+    assert installed()["half_built._C"] == "broken (undefined symbol: x)"
 
 
 def test_this_environment_is_reported(capsys):

@@ -61,7 +61,10 @@ def verify(path: str | os.PathLike) -> Entry:
     digests = Digests("unstated").read(path)
     entry = next(filter(None, map(catalog.find, (path.name, *digests.values()))), None)
     if entry is None:
-        raise ResNeStError(f"{path}: the catalog has no file of this name or hash.")
+        raise ResNeStError(
+            f"{path}: the catalog has no file of this name or hash; its SHA-256 is "
+            f"{digests.values()[0]}. It may be whole all the same, but nobody published its hash."
+        )
     if entry.hash is None:
         raise ResNeStError(f"{path} cannot be checked: no hash of {entry.name} was published.")
     if wrong := digests.check(entry.hash):

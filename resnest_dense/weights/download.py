@@ -83,7 +83,9 @@ def _wanted(source: Entry | str) -> _Wanted:
         entry = source if isinstance(source, Entry) else catalog.get(source)
         return _Wanted(entry.file, entry.addresses, entry.hash, entry.hash_kind)
     name = unquote(urlsplit(source).path).rpartition("/")[2]
-    entry = catalog.find(name) or catalog.find(source)
+    # PyTorch-Encoding's files are published in archives.
+    unzipped = f"{name.removesuffix('.zip')}.pth"
+    entry = catalog.find(name) or catalog.find(source) or catalog.find(unzipped)
     if entry is not None:
         addresses = dict.fromkeys([source, *entry.addresses])
         return _Wanted(entry.file, tuple(addresses), entry.hash, entry.hash_kind)

@@ -206,6 +206,15 @@ def test_published_archives_are_unpacked(server, entry, folder, tmp_path):
     assert left_in(folder) == []
 
 
+def test_a_mirror_of_a_published_archive_is_unpacked(server, fields, published, tmp_path):
+    published("resnest14", **fields("good"))
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr(FILE, CONTENT)
+    server.archive = (tmp_path / "x.zip").read_bytes()
+    path = weights.fetch(f"{server.base}/zip/{FILE.removesuffix('.pth')}.zip")
+    assert path.name == FILE and path.read_bytes() == CONTENT
+
+
 def test_addresses_share_a_folder_but_not_a_name(server, tmp_path):
     paths = {weights.fetch(f"{server.base}/{way}/model.safetensors") for way in ("good", "wrong")}
     assert len(paths) == 2 and {path.parent for path in paths} == {weights.weights_dir()}
@@ -242,7 +251,7 @@ def test_verify(tmp_path):
     with pytest.raises(ResNeStError, match="is not resnest50: its hash should start with 528c19ca"):
         weights.verify(path)
     other = path.rename(tmp_path / "mine.pth")
-    with pytest.raises(ResNeStError, match="no file of this name or hash"):
+    with pytest.raises(ResNeStError, match=f"no file of this name or hash; its SHA-256 is {SHA256}"):
         weights.verify(other)
     nameless = other.rename(tmp_path / "resnest50d.in1k.safetensors")
     with pytest.raises(ResNeStError, match="no hash of timm/resnest50d.in1k was published"):
