@@ -38,7 +38,8 @@ def _weights_list(args: argparse.Namespace) -> None:
 
     for name in catalog.names():
         entry = catalog.get(name)
-        print(f"{name:60} {entry.architecture:24} {'dead' if entry.dead else ''}")
+        print(f"{name:66} {entry.architecture:24} {entry.layout:11} {entry.dataset:15} "
+              f"{'dead' if entry.dead else ''}".rstrip())
 
 
 def _weights_show(args: argparse.Namespace) -> None:

@@ -68,7 +68,8 @@ def prepare(model: nn.Module, weights: Weights, *, strict: bool = True,
     if strict and report.problem:
         raise ResNeStError(
             f"{weights.name} does not fit the model. {report.problem} Give weights of the model's "
-            f"network, or build that of the weights; strict=False loads what fits.\n{report}"
+            "network, or build that of the weights; resnest_dense.weights.load(..., strict=False) "
+            f"loads what fits.\n{report}"
         )
     _announce(report, logger)
     return values, report

@@ -69,6 +69,13 @@ CASES = {
         net = resnest_d2.ResNeStBackbone(resnest_d2.backbone.get_architecture("resnest14"))
         DetectionCheckpointer(net).load("raw14.pth")
         assert torch.equal(net.stem.conv1_1.weight, torch.load("raw14.pth")["conv1.0.weight"])""",
+    "four channels": """
+        cfg = make_cfg()
+        cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = [0.0] * 4, [1.0] * 4
+        model = build_model(cfg)
+        DetectionCheckpointer(model).load("raw14.pth")
+        torch.testing.assert_close(model.backbone.bottom_up.stem.conv1_1.weight[:, 3],
+                                   torch.load("raw14.pth")["conv1.0.weight"][:, 0] * 3 / 4)""",
     "a training goes on": """
         class Step:
             count = 0

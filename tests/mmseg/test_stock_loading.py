@@ -80,6 +80,13 @@ CASES = {
                        dict(type=PretrainedInit, checkpoint="mm.pth")])
         model.init_weights()
         assert is_filled(model)""",
+    "one channel": """
+        net = MODELS.build(dict(
+            type="resnest_dense.ResNeSt", architecture="resnest14", in_channels=1,
+            init_cfg=dict(type="Pretrained", checkpoint="upstream.pth")))
+        net.init_weights()
+        torch.testing.assert_close(net.stem.conv1_1.weight,
+                                   torch.load("raw14.pth")["conv1.0.weight"].sum(1, keepdim=True))""",
     "init_cfg of the segmentor": """
         model = build()
         model.init_cfg = dict(type="Pretrained", checkpoint="upstream.pth")
