@@ -131,7 +131,7 @@ def failures(tmp_path_factory):
         weights.convert(raw, layout, folder / f"{layout}.pth")
     shutil.copy(raw, folder / "gluon_resnest14-9c8fe254.pth")
     return run_forked({name: START + textwrap.dedent(code) for name, code in CASES.items()},
-                      cwd=folder)
+                      preload=("torch", "torchvision", "mmengine.runner"), cwd=folder)
 
 
 @pytest.mark.parametrize("case", CASES)
