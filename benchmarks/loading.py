@@ -18,8 +18,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.machine import describe_machine
 from resnest_dense import create_backbone, weights
+from resnest_dense.benchmark import describe_machine
 
 LAYOUTS = ("detectron2", "upstream", "mm")
 
