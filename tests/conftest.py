@@ -1,9 +1,14 @@
 """What several test files share: networks of other people and data that is not part of the project."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
+
+# Read when Triton is imported, which parts of torch do too: its kernels then run on a CPU.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

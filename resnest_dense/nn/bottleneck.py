@@ -7,6 +7,7 @@ from resnest_dense.architectures import Architecture
 from resnest_dense.nn.conv import ConvNorm
 from resnest_dense.nn.deform import Deformable, offset_conv
 from resnest_dense.nn.norm import Norm
+from resnest_dense.nn.recompute import consuming
 from resnest_dense.nn.split_attention import SplitAttention
 
 __all__ = ["EXPANSION", "Bottleneck"]
@@ -40,7 +41,7 @@ class Bottleneck(nn.Module):
         width = architecture.group_width(planes)
         conv_stride = 1 if pool else stride
 
-        self.conv1 = ConvNorm(in_channels, width, 1, norm=norm)
+        self.conv1 = ConvNorm(in_channels, width, 1, norm=norm, relu=True)
         if deform is not None:
             self.conv2_offset = offset_conv(width, deform, stride=conv_stride, dilation=dilation)
         self.conv2 = SplitAttention(
@@ -64,13 +65,17 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        out = F.relu_(self.conv1(x))
+        out = self.conv1(x)
         if self.avd_layer is not None and self.avd_first:
-            out = self.avd_layer(out)
-        out = self._attend(out)
+            with consuming(out):
+                out = self.avd_layer(out)
+        with consuming(out):
+            out = self._attend(out)
         if self.avd_layer is not None and not self.avd_first:
-            out = self.avd_layer(out)
-        out = self.conv3(out)
+            with consuming(out):
+                out = self.avd_layer(out)
+        with consuming(out):
+            out = self.conv3(out)
         out += self._project(x)
         return F.relu_(out)
 

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from resnest_dense.nn.recompute import suspended
+
 __all__ = ["run_checkpointed"]
 
 
@@ -13,7 +15,7 @@ def run_checkpointed(blocks: nn.Sequential, x: Tensor) -> Tensor:
     """``blocks(x)``, keeping only the input of each block and recomputing the rest in backward."""
     for block in blocks:
         x = checkpoint(block, x, use_reentrant=False, context_fn=lambda block=block: (
-            contextlib.nullcontext(), _statistics_untouched(block)))
+            suspended(), _statistics_untouched(block)))
     return x
 
 
@@ -26,7 +28,8 @@ def _statistics_untouched(block: nn.Module):
     for norm in norms:
         norm.momentum = 0.0
     try:
-        yield
+        with suspended():
+            yield
     finally:
         for norm, (momentum, batches) in zip(norms, before):
             norm.momentum = momentum

@@ -16,7 +16,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from resnest_dense.errors import ResNeStValueError, near
 
 __all__ = ["NORM_NAMES", "FrozenBatchNorm2d", "Norm", "SyncBatchNorm", "apply_pooled_norm",
-           "freeze_batch_norms", "make_norm", "make_pooled_norm", "replace_sync_batch_norms"]
+           "freeze_batch_norms", "make_norm", "make_pooled_norm", "normalises_alone",
+           "replace_sync_batch_norms"]
 
 Norm = Union[str, Callable[[int], nn.Module]]
 
@@ -178,9 +179,7 @@ def apply_pooled_norm(norm: nn.Module, x: Tensor) -> Tensor:
     """
     if not (norm.training and isinstance(norm, _BatchNorm) and x.numel() == x.shape[1]):
         return norm(x)
-    # Layers that synchronise see the values of the other processes too.
-    alone = _world_size() == 1 or type(norm) is nn.BatchNorm2d
-    if not alone or norm.running_mean is None:
+    if not normalises_alone(norm) or norm.running_mean is None:
         return norm(x)
     if not torch.compiler.is_compiling():
         _say_once_that_running_statistics_serve()
@@ -224,6 +223,11 @@ def replace_sync_batch_norms(module: nn.Module) -> nn.Module:
         else:
             replace_sync_batch_norms(child)
     return module
+
+
+def normalises_alone(norm: nn.Module) -> bool:
+    """Whether a batch norm sees the values of this process only."""
+    return _world_size() == 1 or type(norm) is nn.BatchNorm2d
 
 
 def _world_size() -> int:

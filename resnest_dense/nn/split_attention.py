@@ -4,8 +4,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnest_dense import ops
+from resnest_dense.nn.affine import norm_affine
 from resnest_dense.nn.deform import Deformable, DeformConv2d
 from resnest_dense.nn.norm import Norm, apply_pooled_norm, make_norm, make_pooled_norm
+from resnest_dense.nn.recompute import consuming, norm_relu, recomputed
 
 __all__ = ["SplitAttention"]
 
@@ -55,12 +57,24 @@ class SplitAttention(nn.Module):
             offset: what the block's offset convolution predicts, for a deformable 3x3.
         """
         x = self.conv(x) if offset is None else self.conv(x, offset)
-        if self.bn0 is not None:
-            x = self.bn0(x)
-        x = F.relu_(x)
-        gap = self.fc1(ops.radix_pool(x, self.radix))
+        steps = ops.choose(x)
+        affine = norm_affine(self.bn0, x) if steps.READS_CONVOLUTION else None
+        if affine is None:
+            x, affine = norm_relu(self.bn0, x), ()
+        attention = self.attend(steps.radix_pool(x, self.radix, *affine))
+        with consuming(x):
+            out = steps.radix_sum(x, attention, self.radix, *affine)
+        weights, *affine = (t.detach() for t in (attention, *affine))
+        return recomputed(out, lambda x: steps.radix_sum(x, weights, self.radix, *affine), source=x)
+
+    def attend(self, pooled: Tensor) -> Tensor:
+        """Weights of the splits from their pooled sum.
+
+        Shape:
+            (N, C, 1, 1) -> (N, R * C, 1, 1), radix-major
+        """
+        gap = self.fc1(pooled)
         if self.bn1 is not None:
             gap = apply_pooled_norm(self.bn1, gap)
         logits = self.fc2(F.relu_(gap))
-        attention = ops.radix_attention(logits, self.radix, self.cardinality)
-        return ops.radix_sum(x, attention, self.radix)
+        return ops.radix_attention(logits, self.radix, self.cardinality)

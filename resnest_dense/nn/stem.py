@@ -6,6 +6,7 @@ from torch.nn import functional as F
 from resnest_dense.architectures import Architecture
 from resnest_dense.nn.conv import ConvNorm
 from resnest_dense.nn.norm import Norm
+from resnest_dense.nn.recompute import consuming
 
 __all__ = ["Stem"]
 
@@ -26,13 +27,15 @@ class Stem(nn.Module):
         super().__init__()
         width, out_channels = architecture.stem_width, architecture.stem_channels
         if architecture.deep_stem:
-            self.conv1_1 = ConvNorm(in_channels, width, 3, stride=2, norm=norm)
-            self.conv1_2 = ConvNorm(width, width, 3, norm=norm)
-            self.conv1_3 = ConvNorm(width, out_channels, 3, norm=norm)
+            self.conv1_1 = ConvNorm(in_channels, width, 3, stride=2, norm=norm, relu=True)
+            self.conv1_2 = ConvNorm(width, width, 3, norm=norm, relu=True)
+            self.conv1_3 = ConvNorm(width, out_channels, 3, norm=norm, relu=True)
         else:
-            self.conv1 = ConvNorm(in_channels, out_channels, 7, stride=2, norm=norm)
+            self.conv1 = ConvNorm(in_channels, out_channels, 7, stride=2, norm=norm, relu=True)
 
     def forward(self, x: Tensor) -> Tensor:
         for conv in self.children():
-            x = F.relu_(conv(x))
-        return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+            with consuming(x):
+                x = conv(x)
+        with consuming(x):
+            return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)

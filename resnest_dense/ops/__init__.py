@@ -1,5 +1,9 @@
-"""The split-attention arithmetic: plain functions of tensors, without parameters."""
+"""The split-attention arithmetic: plain functions of tensors, without parameters.
 
-from resnest_dense.ops.split_attention import radix_attention, radix_pool, radix_sum
+One interface, three implementations with the same signatures: ``reference`` (the definition), ``cpu``
+and ``triton``. :mod:`resnest_dense.ops.dispatch` chooses; ``RESNEST_DENSE_OPS`` forces one.
+"""
 
-__all__ = ["radix_attention", "radix_pool", "radix_sum"]
+from resnest_dense.ops.dispatch import choose, radix_attention, radix_pool, radix_sum
+
+__all__ = ["choose", "radix_attention", "radix_pool", "radix_sum"]

@@ -1,0 +1,77 @@
+"""Whole models for inference: the backbone fused, norms of necks and heads folded where exact."""
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from resnest_dense.nn import ResNeSt
+from resnest_dense.nn.affine import constant_affine
+from resnest_dense.nn.folding import FoldedConv2d
+
+__all__ = ["fuse"]
+
+
+def fuse(model: nn.Module) -> nn.Module:
+    """A copy of a detectron2 or MMSegmentation model (or any other) for inference, faster and with
+    the same results. Fuse after loading weights: names of its state dict change.
+
+    Folded are: our backbones (:meth:`resnest_dense.ResNeSt.fused`), detectron2's ``Conv2d`` with its
+    norm and ReLU, OpenMMLab's ``ConvModule``, and batch norms behind a convolution in a Sequential.
+    Norms that depend on their input (GN, LN) stay.
+
+    Args:
+        model: the model; it is not changed.
+    """
+    model = copy.deepcopy(model).eval().requires_grad_(False)
+    return _fuse(model).to(memory_format=torch.channels_last)
+
+
+def _fuse(module: nn.Module) -> nn.Module:
+    if isinstance(module, ResNeSt):
+        return module.fused()
+    if _is_detectron2_conv(module):
+        return FoldedConv2d(module, module.norm, relu=module.activation is not None)
+    if _is_conv_module(module):
+        return _fold_conv_module(module)
+    for name, child in module.named_children():
+        # Set where it stands: some models hold a child under a second name too.
+        setattr(module, name, _fuse(child))
+    if isinstance(module, nn.Sequential):
+        _fold_neighbours(module)
+    return module
+
+
+def _is_detectron2_conv(module: nn.Module) -> bool:
+    """detectron2's Conv2d, with a norm that can be folded or a ReLU, and nothing else behind it."""
+    if not (isinstance(module, nn.Conv2d) and hasattr(module, "norm") and hasattr(module, "activation")):
+        return False
+    relu = module.activation in (F.relu, F.relu_, torch.relu) or isinstance(module.activation, nn.ReLU)
+    constant = constant_affine(module.norm) is not None
+    return (relu or module.activation is None) and (constant or (relu and module.norm is None))
+
+
+def _is_conv_module(module: nn.Module) -> bool:
+    """OpenMMLab's ConvModule in its usual order, with a norm that can be folded."""
+    return (getattr(module, "order", None) == ("conv", "norm", "act") and module.with_norm
+            and type(module.conv) is nn.Conv2d and constant_affine(module.norm) is not None)
+
+
+def _fold_conv_module(module: nn.Module) -> nn.Module:
+    relu = module.with_activation and isinstance(module.activate, nn.ReLU)
+    module.conv = FoldedConv2d(module.conv, module.norm, relu=relu)
+    setattr(module, module.norm_name, nn.Identity())
+    if relu:
+        module.activate = nn.Identity()
+    return module
+
+
+def _fold_neighbours(sequence: nn.Sequential) -> None:
+    names = list(sequence._modules)
+    for name, following in zip(names, names[1:]):
+        conv, norm = sequence._modules[name], sequence._modules[following]
+        if type(conv) is nn.Conv2d and isinstance(norm, _BatchNorm) and constant_affine(norm):
+            setattr(sequence, name, FoldedConv2d(conv, norm, relu=False))
+            setattr(sequence, following, nn.Identity())
