@@ -15,7 +15,8 @@ __all__ = ["create_backbone"]
 def create_backbone(name: str, *, norm: Norm = "BN", out_features: Sequence[str] = STAGE_NAMES,
                     in_channels: int = 3, output_stride: int = 32, dilated_form: str = "official",
                     freeze_at: int = 0, deform: Deformable | None = None,
-                    checkpoint_stages: Sequence[str] = (), weights: Source | None = None) -> ResNeSt:
+                    checkpoint_stages: Sequence[str] = (), compile: bool = False,
+                    weights: Source | None = None) -> ResNeSt:
     """The named ResNeSt; arguments as in :class:`resnest_dense.ResNeSt`.
 
     Args:
@@ -30,7 +31,7 @@ def create_backbone(name: str, *, norm: Norm = "BN", out_features: Sequence[str]
     net = ResNeSt(
         get_architecture(name), norm=norm, out_features=out_features, in_channels=in_channels,
         output_stride=output_stride, dilated_form=dilated_form, freeze_at=freeze_at, deform=deform,
-        checkpoint_stages=checkpoint_stages,
+        checkpoint_stages=checkpoint_stages, compile=compile,
     )
     if weights is not None:
         load(net, weights)

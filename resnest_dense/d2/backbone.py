@@ -53,6 +53,7 @@ def build_resnest_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNeStBackb
         freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT,
         deform=_read_deformable(keys),
         checkpoint_stages=keys.CHECKPOINT_STAGES,
+        compile=keys.COMPILE,
     )
 
 

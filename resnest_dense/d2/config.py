@@ -26,6 +26,8 @@ def add_resnest_config(cfg: CfgNode) -> None:
     node.DILATED_FORM = "detectron2"
     # Stages ("res2", ...) whose activations are recomputed in backward to save memory.
     node.CHECKPOINT_STAGES = []
+    # torch.compile of the stem and each stage.
+    node.COMPILE = False
 
 
 def get_cfg() -> CfgNode:

@@ -34,6 +34,7 @@ class ResNeSt(network.ResNeSt, BaseModule):
             take ``requires_grad``, ``eps`` and ``momentum``.
         norm_eval: keep the statistics of all batch norms as they are.
         with_cp: recompute activations in backward, to save memory.
+        compile: compile the stem and each stage with ``torch.compile``.
         pretrained: short for ``init_cfg=dict(type="Pretrained", checkpoint=pretrained)``.
         init_cfg: weights to start from: a catalog name, a path, a URL or "open-mmlab://...", in
             any known layout; every weight of the backbone must be in it.
@@ -48,8 +49,8 @@ class ResNeSt(network.ResNeSt, BaseModule):
     def __init__(self, architecture: str, *, in_channels: int = 3, output_stride: int = 32,
                  dilated_form: str = "official", out_indices: Sequence[int] = (0, 1, 2, 3),
                  frozen_stages: int = -1, norm_cfg: dict = dict(type="BN"),
-                 norm_eval: bool = False, with_cp: bool = False, pretrained: str | None = None,
-                 init_cfg: dict | None = None):
+                 norm_eval: bool = False, with_cp: bool = False, compile: bool = False,
+                 pretrained: str | None = None, init_cfg: dict | None = None):
         for index in out_indices:
             if index not in range(4):
                 raise ResNeStValueError(f"out_indices={out_indices!r}: use some of 0, 1, 2, 3.")
@@ -59,7 +60,7 @@ class ResNeSt(network.ResNeSt, BaseModule):
             get_architecture(architecture), norm=read_norm(norm_cfg), in_channels=in_channels,
             out_features=[STAGE_NAMES[i] for i in out_indices], output_stride=output_stride,
             dilated_form=dilated_form, freeze_at=frozen_stages + 1,
-            checkpoint_stages=STAGE_NAMES if with_cp else (),
+            checkpoint_stages=STAGE_NAMES if with_cp else (), compile=compile,
         )
         self.norm_eval = norm_eval
         self.init_cfg = dict(type="Pretrained", checkpoint=pretrained) if pretrained else init_cfg

@@ -10,6 +10,7 @@ from resnest_dense.architectures import Architecture
 from resnest_dense.errors import ResNeStValueError, near
 from resnest_dense.nn.bottleneck import EXPANSION, Bottleneck
 from resnest_dense.nn.checkpointing import run_checkpointed
+from resnest_dense.nn.compilation import compile_part
 from resnest_dense.nn.deform import Deformable
 from resnest_dense.nn.fused import fuse_parts
 from resnest_dense.nn.norm import Norm, freeze_batch_norms
@@ -37,6 +38,8 @@ class ResNeSt(nn.Module):
         freeze_at: 0 trains everything, 1 freezes the stem, 2 the stem and res2, up to 5.
         deform: None, or which stages have deformable 3x3 convolutions.
         checkpoint_stages: names of the stages whose activations are recomputed in backward.
+        compile: whether ``torch.compile`` compiles the stem and each stage, when they first run;
+            stages that are checkpointed while training run as they are.
 
     Shape:
         (N, in_channels, H, W) -> {name: (N, C_name, ceil(H / s_name), ceil(W / s_name))}
@@ -49,7 +52,8 @@ class ResNeSt(nn.Module):
     def __init__(self, architecture: Architecture, *, norm: Norm = "BN",
                  out_features: Sequence[str] = STAGE_NAMES, in_channels: int = 3,
                  output_stride: int = 32, dilated_form: str = "official", freeze_at: int = 0,
-                 deform: Deformable | None = None, checkpoint_stages: Sequence[str] = ()):
+                 deform: Deformable | None = None, checkpoint_stages: Sequence[str] = (),
+                 compile: bool = False):
         super().__init__()
         _check_names("out_features", out_features, FEATURE_NAMES)
         _check_names("checkpoint_stages", checkpoint_stages, STAGE_NAMES)
@@ -78,6 +82,9 @@ class ResNeSt(nn.Module):
         for name in FEATURE_NAMES[:freeze_at]:
             if hasattr(self, name):
                 freeze_batch_norms(getattr(self, name))
+        self.compiled = compile
+        if compile:
+            self._compile()
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self._check_input(x)
@@ -99,7 +106,14 @@ class ResNeSt(nn.Module):
         """
         net = copy.deepcopy(self).eval().requires_grad_(False)
         fuse_parts(net)
+        if self.compiled:
+            # The copy is for inference alone, so its weights are constants to the compiler.
+            net._compile(options={"freezing": True})
         return net.to(memory_format=torch.channels_last)
+
+    def _compile(self, **options) -> None:
+        for name, part in self.named_children():
+            compile_part(part, name, **options)
 
     def _check_input(self, x: Tensor) -> None:
         if x.dim() != 4 or x.shape[1] != self.in_channels:
