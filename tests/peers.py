@@ -4,6 +4,7 @@ import re
 import sys
 from importlib import import_module
 
+import torch
 from resnest.torch.models.resnet import Bottleneck, ResNet
 
 from resnest_dense import get_architecture
@@ -89,3 +90,13 @@ def official_wrapper():
     return module
 
 
+def plain_for_deformable(monkeypatch):
+    """Gives the official wrapper plain convolutions for detectron2's compiled deformable ones: their
+    parameters are the same.
+    """
+    class Plain(torch.nn.Conv2d):
+        def __init__(self, *args, deformable_groups, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    for name in ("DeformConv", "ModulatedDeformConv"):
+        monkeypatch.setattr(official_wrapper(), name, Plain)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from detectron2.layers import ShapeSpec
-from peers import official_wrapper, randomise_statistics
+from peers import official_wrapper, plain_for_deformable, randomise_statistics
 
 from resnest_dense.d2 import build_resnest_backbone, get_cfg
 
@@ -89,13 +89,7 @@ def test_initialisation_draws_from_the_same_distributions():
 
 @pytest.mark.parametrize("modulated,groups", [(True, 2), (False, 1)])
 def test_deformable_names_and_shapes(modulated, groups, monkeypatch):
-    """Stand-ins take the place of detectron2's compiled convolutions, for their parameters alone."""
-    class Plain(torch.nn.Conv2d):
-        def __init__(self, *args, deformable_groups, **kwargs):
-            super().__init__(*args, **kwargs)
-
-    for name in ("DeformConv", "ModulatedDeformConv"):
-        monkeypatch.setattr(official_wrapper(), name, Plain)
+    plain_for_deformable(monkeypatch)
     cfg = config(DEPTH=50, NORM="SyncBN", DEFORM_ON_PER_STAGE=[False, True, True, True],
                  DEFORM_MODULATED=modulated, DEFORM_NUM_GROUPS=groups)
     with torch.device("meta"):

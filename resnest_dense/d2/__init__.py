@@ -10,10 +10,12 @@ from resnest_dense.d2.backbone import (
     build_retinanet_resnest_fpn_backbone,
 )
 from resnest_dense.d2.config import add_resnest_config, get_cfg
+from resnest_dense.d2.heads import BiaslessSemSegFPNHead
 
 checkpointer.install()
 
 __all__ = [
+    "BiaslessSemSegFPNHead",
     "ResNeStBackbone",
     "add_resnest_config",
     "build_resnest_backbone",

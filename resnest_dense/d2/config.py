@@ -1,7 +1,13 @@
 """Config keys of ResNeSt under ``MODEL.RESNETS``, beside detectron2's own, none of which change."""
 
+import os
+from typing import Any
+
 from detectron2.config import CfgNode
 from detectron2.config import get_cfg as get_stock_cfg
+
+from resnest_dense.d2.official_files import read_as_official
+from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["add_resnest_config", "get_cfg"]
 
@@ -31,7 +37,32 @@ def add_resnest_config(cfg: CfgNode) -> None:
 
 
 def get_cfg() -> CfgNode:
-    """detectron2's default config with the ResNeSt keys added."""
-    cfg = get_stock_cfg()
+    """detectron2's default config with the ResNeSt keys added.
+
+    Its ``merge_from_file`` reads the YAML files of the official code as that code does, see
+    :func:`resnest_dense.d2.official_files.read_as_official`.
+    """
+    cfg = _ResNeStConfig()
+    cfg.update(get_stock_cfg())
     add_resnest_config(cfg)
     return cfg
+
+
+class _ResNeStConfig(CfgNode):
+    @classmethod
+    def load_yaml_with_base(cls, filename: str, allow_unsafe: bool = False) -> dict[str, Any]:
+        if os.fspath(filename).endswith(".py"):
+            raise ResNeStValueError(
+                f"{filename} is a LazyConfig: run it with detectron2's lazyconfig_train_net.py."
+            )
+        # Called for each file of a chain of `_BASE_` with what lies behind it merged in.
+        return read_as_official(super().load_yaml_with_base(filename, allow_unsafe), filename)
+
+    def merge_from_other_cfg(self, cfg_other: CfgNode) -> None:
+        # yacs merges nodes of the same class only, and those below this root are stock ones, also
+        # where other projects add theirs.
+        stock = CfgNode()
+        vars(stock).update(vars(self))
+        stock.update(self)
+        stock.merge_from_other_cfg(CfgNode(cfg_other))
+        self.update(stock)
