@@ -23,10 +23,12 @@ install: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv==0.13.9
 	$(UV) pip install --quiet --requirement requirements.lock
-	# The wheel of detectron2 brings a package `tools` that would hide a user's own folder of that name.
+	# The wheel of detectron2 brings its tools as a package `tools`, which would hide a user's own folder
+	# of that name: they go to .venv/detectron2_tools.
 	site=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])") && \
 	$(UV) pip install --quiet --python-version 3.10 --only-binary :all: --no-deps --require-hashes \
-		--target "$$site" --requirement requirements-nodeps.lock && rm -rf "$$site/tools"
+		--target "$$site" --requirement requirements-nodeps.lock && \
+	rm -rf .venv/detectron2_tools && mv "$$site/tools" .venv/detectron2_tools
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -1,0 +1,9 @@
+"""Cascade Mask R-CNN on a ResNeSt-50."""
+from detectron2 import model_zoo
+
+from .parts import use_resnest50, use_synchronised_heads
+
+model = model_zoo.get_config("common/models/cascade_rcnn.py").model
+model.proposal_generator.post_nms_topk = (2000, 1000)
+use_resnest50(model)
+use_synchronised_heads(model.roi_heads)
