@@ -40,6 +40,7 @@ PANOPTIC_BASE = {
               "SEM_SEG_HEAD": {"LOSS_WEIGHT": 0.5}},
     "DATASETS": {"TRAIN": '("coco_2017_train_panoptic_separated",)',
                  "TEST": '("coco_2017_val_panoptic_separated",)'},
+    "DATALOADER": {"FILTER_EMPTY_ANNOTATIONS": False},
 }
 
 

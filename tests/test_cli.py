@@ -1,5 +1,7 @@
 """The command line: every command runs, and what the user can mend is one line."""
 
+from pathlib import Path
+
 import pytest
 
 from resnest_dense import list_architectures
@@ -16,6 +18,8 @@ def test_architectures_lists_each_with_its_size(capsys):
 def test_configs_lists_the_shipped_names(capsys):
     assert main(["configs", "detectron2"]) == 0
     assert "resnest50_faster_rcnn.yaml" in capsys.readouterr().out.split()
+    assert main(["configs", "detectron2", "lazy/resnest50_mask_rcnn"]) == 0
+    assert Path(capsys.readouterr().out.strip()).name == "resnest50_mask_rcnn.py"
 
 
 def test_check_data_prints_a_table_and_tells_by_its_exit_code(capsys, shared_data):

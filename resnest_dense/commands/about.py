@@ -13,8 +13,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("doctor", help="what is installed, and fixes of known problems")
     command.set_defaults(run=_doctor)
 
-    command = commands.add_parser("configs", help="names of the shipped configs")
+    command = commands.add_parser("configs", help="names of the shipped configs, or the path of one")
     command.add_argument("framework", choices=["detectron2", "mmseg"])
+    command.add_argument("name", nargs="?", help="print where this one is, for the frameworks' tools")
     command.set_defaults(run=_configs)
 
 
@@ -39,6 +40,7 @@ def _doctor(args: argparse.Namespace) -> None:
 
 
 def _configs(args: argparse.Namespace) -> None:
-    from resnest_dense.configs import list_configs
+    from resnest_dense.configs import find_config, list_configs
 
-    print("\n".join(list_configs(args.framework)))
+    names = list_configs(args.framework)
+    print(find_config(args.name, args.framework) if args.name else "\n".join(names))

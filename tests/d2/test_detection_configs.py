@@ -63,8 +63,9 @@ def test_retinanet_has_the_anchors_of_detectron2():
     assert cfg.SOLVER.BASE_LR == 0.01 and cfg.MODEL.RETINANET.SMOOTH_L1_LOSS_BETA == 0.0
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_config_builds(name):
+# test_experiments.py builds the published ones.
+@pytest.mark.parametrize("name", [n for n in NAMES if n.removesuffix(".yaml") not in PUBLISHED])
+def test_every_other_config_builds(name):
     cfg = read(name)
     cfg.MODEL.DEVICE = "meta"
     with torch.device("meta"):
