@@ -1,5 +1,7 @@
 """The shipped detection configs against the published recipes."""
 
+import re
+
 import pytest
 import torch
 from d2_recipes import PUBLISHED, UNPUBLISHED, expected_settings
@@ -54,6 +56,21 @@ def test_a_config_states_its_recipe_in_a_few_lines(name):
     ):
         assert words in comment
     assert "no published figure" in comment or "AP" in comment
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_a_name_says_what_the_experiment_is(name):
+    network, dcn, method, norm, schedule = re.fullmatch(
+        r"(resnest\d+|resnet\d+)(_dcn)?_([a-z_]*(?:rcnn|fpn|retinanet))(_frozenbn|_gn)?"
+        r"(_3x|_tricks_3x|_1gpu)?\.yaml", name).groups()
+    cfg = read(name)
+    assert int(re.sub(r"\D", "", network)) == cfg.MODEL.RESNETS.DEPTH
+    assert network.startswith("resnest") == ("resnest" in cfg.MODEL.BACKBONE.NAME)
+    assert bool(dcn) == any(cfg.MODEL.RESNETS.DEFORM_ON_PER_STAGE)
+    assert ("mask" in method or method == "panoptic_fpn") == cfg.MODEL.MASK_ON
+    assert ("keypoint" in method) == cfg.MODEL.KEYPOINT_ON
+    assert {None: "SyncBN", "_frozenbn": "", "_gn": "GN"}[norm] == cfg.MODEL.FPN.NORM
+    assert ({None: 90000, "_1gpu": 720000}.get(schedule, 270000)) == cfg.SOLVER.MAX_ITER
 
 
 def test_retinanet_has_the_anchors_of_detectron2():

@@ -13,13 +13,15 @@ from detectron2.config import get_cfg as get_stock_cfg
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, build_model
 from detectron2.modeling.meta_arch.semantic_seg import SemSegFPNHead
-from official_yaml import FILES, write_official
+from official_yaml import ADDRESS, FILES, RESNESTS, write_official
 from peers import official_wrapper, plain_for_deformable
 
 from resnest_dense import ResNeStError
 from resnest_dense.configs import find_config
 from resnest_dense.d2 import BiaslessSemSegFPNHead, ResNeStBackbone, get_cfg
+from resnest_dense.d2.train import make_parser, read_config
 from resnest_dense.nn import ResNeSt
+from resnest_dense.weights import catalog
 
 PANOPTIC = "resnest200_panoptic_fpn_tricks_3x"
 
@@ -61,7 +63,7 @@ def test_a_file_says_what_our_config_of_the_same_experiment_does(name, tmp_path)
     official, ours = read(write_official(tmp_path, name)), read(find_config(name, "detectron2"))
     assert official.MODEL.pop("WEIGHTS") == FILES[name]["MODEL"]["WEIGHTS"]
     del ours.MODEL["WEIGHTS"]  # The same network's, at another address.
-    if not ours.MODEL.MASK_ON:
+    if not ours.MODEL.MASK_ON:  # Unused then.
         del official.MODEL["ROI_MASK_HEAD"], ours.MODEL["ROI_MASK_HEAD"]
     assert json.dumps(official) == json.dumps(ours)
 
@@ -91,6 +93,21 @@ def test_files_of_the_fork_give_the_same_model(name, tmp_path, caplog):
     cfg = read(write_official(tmp_path, name, fork=True))
     assert "MODEL.BACKBONE.NAME is read as build_resnest_fpn_backbone" in caplog.text
     assert shapes(build(cfg)) == shapes(build(read(find_config(name, "detectron2"))))
+
+
+@pytest.mark.parametrize("depth,file", RESNESTS.items())
+def test_the_weights_that_the_files_name_are_looked_for_elsewhere_too(depth, file):
+    """Their only published address is dead (recipes.md 1.3)."""
+    entry = catalog.find(file)
+    assert entry.architecture == f"resnest{depth}" and entry.superseded_by is None
+    assert ADDRESS + file in entry.addresses and len(entry.addresses) > 1
+
+
+def test_train_net_takes_a_file(tmp_path, own_data):
+    path = write_official(tmp_path, "resnest50_mask_rcnn")
+    cfg = read_config(make_parser().parse_args(["--config-file", str(path), *own_data]))
+    assert cfg.MODEL.BACKBONE.NAME == "build_resnest_fpn_backbone" and cfg.is_frozen()
+    assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 5
 
 
 def test_baselines_of_the_fork_stay_plain(tmp_path):
