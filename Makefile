@@ -19,7 +19,7 @@ test: install
 
 install: .venv/installed
 
-.venv/installed: requirements.lock requirements-nodeps.lock setup.py
+.venv/installed: Makefile requirements.lock requirements-nodeps.lock setup.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv==0.13.9
 	$(UV) pip install --quiet --requirement requirements.lock
@@ -27,7 +27,7 @@ install: .venv/installed
 	# of that name: they go to .venv/detectron2_tools.
 	site=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])") && \
 	$(UV) pip install --quiet --python-version 3.10 --only-binary :all: --no-deps --require-hashes \
-		--target "$$site" --requirement requirements-nodeps.lock && \
+		--reinstall-package sal-detectron2 --target "$$site" --requirement requirements-nodeps.lock && \
 	rm -rf .venv/detectron2_tools && mv "$$site/tools" .venv/detectron2_tools
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
