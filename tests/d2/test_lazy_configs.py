@@ -119,7 +119,8 @@ SMALL = ["train.device=cpu", "train.max_iter=2", "train.log_period=1", "dataload
          "dataloader.test.mapper.augmentations.0.short_edge_length=64",
          "model.backbone.bottom_up.architecture.name=resnest14",
          "model.proposal_generator.pre_nms_topk=[50,20]",
-         "model.proposal_generator.post_nms_topk=[20,10]"]
+         "model.proposal_generator.post_nms_topk=[20,10]",
+         "model.roi_heads.box_predictor.test_score_thresh=0.0"]
 
 
 def run_stock_tool(config, folder, datasets, *arguments):
