@@ -11,6 +11,7 @@ import torch
 from detectron2.config import LazyConfig, instantiate
 from detectron2.data.datasets.builtin_meta import COCO_CATEGORIES
 from detectron2.modeling import build_model
+from peers import official_network
 
 from resnest_dense.configs import find_config, list_configs
 from resnest_dense.d2 import get_cfg
@@ -135,14 +136,17 @@ def run_stock_tool(config, folder, datasets, *arguments):
 
 
 def test_detectron2s_own_tool_trains_and_evaluates(tmp_path, as_coco):
+    """From a raw file of the official torch network, whose names are not detectron2's."""
     config = find_config("lazy/resnest50_mask_rcnn", "detectron2")
-    code, output = run_stock_tool(config, tmp_path, as_coco, *SMALL, "train.init_checkpoint=")
+    torch.save(official_network("resnest14").state_dict(), tmp_path / "resnest14.pth")
+    code, output = run_stock_tool(config, tmp_path, as_coco, *SMALL,
+                                  "train.init_checkpoint=resnest14.pth")
     assert code == 0, output
-    assert (tmp_path / "output/model_final.pth").is_file()
+    assert "backbone 100%" in output and (tmp_path / "output/model_final.pth").is_file()
     assert "Evaluation results for bbox" in output and "Evaluation results for segm" in output
 
     code, output = run_stock_tool(config, tmp_path, as_coco, "--eval-only", *SMALL,
                                   "train.init_checkpoint=output/model_final.pth")
     assert code == 0, output
     assert "Evaluation results for bbox" in output and "Evaluation results for segm" in output
-    assert "not found in the checkpoint" not in output
+    assert "backbone 100%" in output and "heads 100%" in output
