@@ -11,7 +11,6 @@ from resnest_dense.weights import catalog, check_contract
 
 ENTRIES = [catalog.get(name) for name in catalog.names()]
 DETECTORS = [entry for entry in ENTRIES if (entry.config or "").endswith(".yaml")]
-NOT_YET = {"panoptic_ResNeSt_200_FPN_syncBN_tricks_3x"}
 SEGMENTORS = [entry for entry in ENTRIES if (entry.config or "").endswith(".py")]
 
 
@@ -19,12 +18,12 @@ def test_who_has_none():
     """Backbones, and heads that no config here builds."""
     without = {entry.name for entry in ENTRIES if entry.config is None
                and entry.dataset != "imagenet" and entry.title != "MMDetection, COCO"}
-    assert without == {"FCN_ResNeSt50_ADE", "FCN_ResNeSt50_PContext"} | NOT_YET
+    assert without == {"FCN_ResNeSt50_ADE", "FCN_ResNeSt50_PContext"}
     assert not [entry for entry in ENTRIES if entry.config and entry.dataset == "imagenet"]
 
 
 def test_each_detector_has_a_config_of_its_own():
-    assert len({entry.config for entry in DETECTORS}) == len(DETECTORS) == 21 - len(NOT_YET)
+    assert len({entry.config for entry in DETECTORS}) == len(DETECTORS) == 21
 
 
 @pytest.mark.parametrize("entry", DETECTORS, ids=lambda entry: entry.name)
