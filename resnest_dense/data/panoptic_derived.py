@@ -1,5 +1,6 @@
 """What a panoptic set implies: semantic labels and instances, written once and kept."""
 
+import itertools
 import json
 import os
 from collections.abc import Mapping
@@ -74,15 +75,16 @@ def write_instances(panoptic_json: str | Path, panoptic_root: str | Path, out: s
         return False
     content = load_panoptic_json(panoptic_json)
     things = thing_categories(content["categories"])
-    annotations = []
-    for entry in content["annotations"]:
+
+    def find_things(entry):
         ids = read_segment_ids(os.path.join(panoptic_root, entry["file_name"]))
-        for segment in entry["segments_info"]:
-            if segment["category_id"] in things:
-                annotations.append({"id": len(annotations) + 1, "image_id": entry["image_id"],
-                                    "category_id": segment["category_id"],
-                                    "iscrowd": segment.get("iscrowd", 0),
-                                    **_describe(ids == segment["id"])})
+        return [{"image_id": entry["image_id"], "category_id": segment["category_id"],
+                 "iscrowd": segment.get("iscrowd", 0), **_describe(ids == segment["id"])}
+                for segment in entry["segments_info"] if segment["category_id"] in things]
+
+    with ThreadPoolExecutor() as pool:
+        found = itertools.chain(*pool.map(find_things, content["annotations"]))
+        annotations = [{"id": number, **thing} for number, thing in enumerate(found, start=1)]
     categories = [{"id": number, "name": name} for number, name in things.items()]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps({"images": content["images"], "annotations": annotations,

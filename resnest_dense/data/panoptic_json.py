@@ -23,8 +23,8 @@ def load_panoptic_json(path: str | Path) -> dict:
 
     Raises:
         ResNeStValueError: what :func:`resnest_dense.data.coco_json.load_sections` refuses, an
-            annotation without segments_info, a category without isthing or with id 0, or more stuff
-            than a byte can number.
+            annotation without segments_info, an id that is a list or an object, a category without
+            isthing or with id 0, or more stuff than a byte can number.
     """
     content = load_sections(path)
     for position, entry in enumerate(content["annotations"]):
@@ -34,6 +34,11 @@ def load_panoptic_json(path: str | Path) -> dict:
                 f"{path}: annotations[{position}] has no list of objects 'segments_info', so this "
                 "is no panoptic file. Give the JSON whose annotations are one an image."
             )
+        _check_ids(path, f"annotations[{position}]", entry, "image_id")
+        for segment in segments:
+            _check_ids(path, f"a segment of annotations[{position}]", segment, "id", "category_id")
+    for position, image in enumerate(content["images"]):
+        _check_ids(path, f"images[{position}]", image, "id")
     for category in content["categories"]:
         if category.get("isthing") not in (0, 1):
             raise ResNeStValueError(
@@ -81,6 +86,14 @@ def read_segment_ids(path: str | Path) -> np.ndarray:
 def name_segment(entry: dict, segment_id) -> str:
     """Names a segment by its id and its annotation's PNG."""
     return f"segment id {segment_id!r} of {entry.get('file_name')!r}"
+
+
+def _check_ids(path, where, entry, *keys):
+    for key in keys:
+        if isinstance(entry.get(key), (list, dict)):
+            raise ResNeStValueError(
+                f"{path}: {where} has {key}={entry[key]!r}; write a whole number."
+            )
 
 
 def _named(categories, isthing):

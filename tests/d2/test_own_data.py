@@ -9,7 +9,7 @@ from PIL import Image
 
 from resnest_dense import ResNeStError
 from resnest_dense.d2.datasets import check_datasets
-from resnest_dense.d2.train import make_parser, read_config
+from resnest_dense.d2.train import make_parser, read_config, run
 from resnest_dense.d2.trainer import Trainer
 
 
@@ -104,6 +104,12 @@ def test_an_unreadable_image_is_refused(tiny, tmp_path):
         check(args)
     Image.new("RGB", (96, 64)).save(first)
     check(args)
+
+
+def test_a_set_to_evaluate_on_is_not_trained_on(tiny):
+    args = make_parser().parse_args([*arguments(tiny)[:2], *arguments(tiny)[6:]])
+    with pytest.raises(ResNeStError, match="nothing to train on: give --train-json"):
+        run(args)
 
 
 def test_a_set_without_annotations_is_predicted_but_not_measured(tiny, tmp_path):

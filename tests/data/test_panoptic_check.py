@@ -76,6 +76,10 @@ def test_real_panoptic_data_pass(shared_data):
 
 @pytest.mark.parametrize("change, words", [
     (lambda c: c["annotations"][1].pop("segments_info"), "annotations[1] has no list of objects"),
+    (lambda c: c["annotations"][1].update(image_id=[2]), "annotations[1] has image_id=[2]"),
+    (lambda c: c["annotations"][1]["segments_info"][0].update(category_id={}),
+     "a segment of annotations[1] has category_id={}"),
+    (lambda c: c["images"][0].update(id=[1]), "images[0] has id=[1]"),
     (lambda c: c["categories"][0].pop("isthing"), "category 'cat' has isthing=None"),
     (lambda c: c["categories"][2].update(isthing="0"), "category 'sky' has isthing='0'"),
     (lambda c: c["categories"][2].update(id=0), "category 'sky' has id 0"),
