@@ -1,5 +1,6 @@
 """The keypoints of a user's own set: names, mirror images and skeleton, from its category."""
 
+import logging
 import re
 
 from detectron2.config import CfgNode
@@ -9,6 +10,8 @@ from resnest_dense.data.label_pictures import default_palette
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["flip_map", "keypoint_metadata", "use_keypoints"]
+
+_logger = logging.getLogger(__name__)
 
 # The words anywhere, or their first letters alone in snake_case or camelCase: left_eye, eyeR.
 _SIDE = re.compile(r"(?i:left|right)|(?<![A-Za-z])[lr](?![a-z])|(?<![A-Z])[LR](?![a-z])")
@@ -58,18 +61,25 @@ def flip_map(names: list[str]) -> list[tuple[str, str]]:
     return [(a, b) for a, b in pairs if b in names and names.index(a) < names.index(b)]
 
 
-def use_keypoints(cfg: CfgNode, names: list[str], json_file: str, *, evaluated: bool) -> None:
-    """Sets the number of keypoints, and makes sure that their evaluation is defined.
+def use_keypoints(cfg: CfgNode, metadata: dict, json_file: str, *, evaluated: bool) -> None:
+    """Sets the number of keypoints, tells what a flip does to them, and makes sure that their
+    evaluation is defined.
 
     Args:
         cfg: changed in place.
-        names: of the keypoints.
+        metadata: of :func:`keypoint_metadata`.
         json_file: where they come from.
         evaluated: their AP is going to be computed.
 
     Raises:
         ResNeStValueError: OKS sigmas that are missing or not one for each keypoint.
     """
+    names = metadata["keypoint_names"]
+    if cfg.INPUT.RANDOM_FLIP != "none":
+        pairs = ", ".join(f"{a} and {b}" for a, b in metadata["keypoint_flip_map"])
+        _logger.info("Keypoints: in a mirrored image %s. If more of %s have a side, put left and "
+                     "right into their names, or set INPUT.RANDOM_FLIP none.",
+                     f"these change places: {pairs}" if pairs else "none change places", names)
     cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS = len(names)
     sigmas = cfg.TEST.KEYPOINT_OKS_SIGMAS
     if not evaluated or not sigmas and tuple(names) == tuple(COCO_PERSON_KEYPOINT_NAMES):

@@ -52,7 +52,7 @@ def use_own_data(cfg: CfgNode, args: argparse.Namespace) -> bool:
     if cfg.MODEL.KEYPOINT_ON:
         metadata = _same_in_both(splits, "keypoints", lambda files: keypoint_metadata(
             _categories_of(files), files.json))
-        use_keypoints(cfg, metadata["keypoint_names"], first.json, evaluated="val" in splits)
+        use_keypoints(cfg, metadata, first.json, evaluated="val" in splits)
     for split, files in splits.items():
         _forget(_NAMES[split])
         register_coco_instances(_NAMES[split], metadata, files.json, files.images)

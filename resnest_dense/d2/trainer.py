@@ -91,6 +91,9 @@ class Trainer(DefaultTrainer):
     @classmethod
     def test_with_augmentation(cls, cfg: CfgNode, model: nn.Module) -> OrderedDict:
         """As :meth:`test`, with ``TEST.AUG``: metrics of boxes and masks, as "bbox_TTA" etc."""
+        logging.getLogger(__name__).info(
+            "Evaluation with test-time augmentation: shorter sides of %s pixels, %s mirror images.",
+            ", ".join(map(str, cfg.TEST.AUG.MIN_SIZES)), "with" if cfg.TEST.AUG.FLIP else "without")
         folder = os.path.join(cfg.OUTPUT_DIR, "inference_TTA")
         evaluators = [build_coco_evaluator(cfg, name, folder) for name in cfg.DATASETS.TEST]
         results = cls.test(cfg, augmented(cfg, model), evaluators)

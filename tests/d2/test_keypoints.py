@@ -65,8 +65,10 @@ def test_keypoints_train_and_are_measured(train_net, marked, tmp_path):
     assert evaluate(cfg)["bbox"]["AP"] == pytest.approx(row["bbox/AP"], abs=1e-3)
 
 
-def test_names_mirror_images_and_skeleton_come_from_the_category(marked):
-    cfg = config(*marked, *MODEL, *SIGMAS)
+def test_names_mirror_images_and_skeleton_come_from_the_category(marked, caplog):
+    with caplog.at_level("INFO", "resnest_dense"):
+        cfg = config(*marked, *MODEL, *SIGMAS)
+    assert "these change places: left_end and right_end." in caplog.text
     assert cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS == 3
     metadata = MetadataCatalog.get("own_train")
     assert metadata.keypoint_names == NAMES
