@@ -50,9 +50,8 @@ class Trainer(DefaultTrainer):
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str,
                         output_folder: str | None = None) -> DatasetEvaluator:
-        return build_evaluator(
-            cfg, dataset_name, output_folder or os.path.join(cfg.OUTPUT_DIR, "inference")
-        )
+        folder = output_folder or _predictions_folder(cfg, "inference", dataset_name)
+        return build_evaluator(cfg, dataset_name, folder)
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> DataLoader:
@@ -94,8 +93,9 @@ class Trainer(DefaultTrainer):
         logging.getLogger(__name__).info(
             "Evaluation with test-time augmentation: shorter sides of %s pixels, %s mirror images.",
             ", ".join(map(str, cfg.TEST.AUG.MIN_SIZES)), "with" if cfg.TEST.AUG.FLIP else "without")
-        folder = os.path.join(cfg.OUTPUT_DIR, "inference_TTA")
-        evaluators = [build_coco_evaluator(cfg, name, folder) for name in cfg.DATASETS.TEST]
+        evaluators = [
+            build_coco_evaluator(cfg, name, _predictions_folder(cfg, "inference_TTA", name))
+            for name in cfg.DATASETS.TEST]
         results = cls.test(cfg, augmented(cfg, model), evaluators)
         return OrderedDict((f"{key}_TTA", value) for key, value in results.items())
 
@@ -147,3 +147,9 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
     if comm.is_main_process():
         Path(cfg.OUTPUT_DIR, RESULTS_FILE).write_text(json.dumps(results, indent=2) + "\n")
     return results
+
+
+def _predictions_folder(cfg, kind, dataset_name):
+    # detectron2 writes the predictions for all sets over each other.
+    several = len(cfg.DATASETS.TEST) > 1
+    return os.path.join(cfg.OUTPUT_DIR, kind, *([dataset_name] if several else []))

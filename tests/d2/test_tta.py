@@ -3,7 +3,6 @@
 import pytest
 import torch
 from d2_runs import SMALL
-from detectron2.data import DatasetCatalog
 from detectron2.modeling import PanopticFPN
 
 from resnest_dense import ResNeStError
@@ -51,7 +50,15 @@ def test_evaluation_gives_both_kinds_of_metrics(own_data, tmp_path):
     results = evaluate(cfg)
     assert list(results) == ["bbox", "segm", "bbox_TTA", "segm_TTA"]
     assert (tmp_path / "inference_TTA/coco_instances_results.json").is_file()
-    DatasetCatalog.get("own_val")
+
+
+def test_predictions_for_several_sets_are_kept_apart(own_data, tmp_path):
+    config(*own_data)
+    cfg = config(*SMALL, *AUG, "DATASETS.TEST", "('own_val', 'own_train')", "OUTPUT_DIR", tmp_path)
+    results = Trainer.test_with_augmentation(cfg, Trainer.build_model(cfg))
+    assert list(results) == ["own_val_TTA", "own_train_TTA"]
+    for name in ("own_val", "own_train"):
+        assert (tmp_path / f"inference_TTA/{name}/coco_instances_results.json").is_file()
 
 
 @pytest.mark.parametrize("overrides, words", [
