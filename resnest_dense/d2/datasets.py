@@ -13,7 +13,7 @@ from resnest_dense.data.coco_check import check_coco
 from resnest_dense.data.panoptic_check import check_panoptic
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 
-__all__ = ["check_datasets"]
+__all__ = ["check_datasets", "require_dataset"]
 
 _logger = logging.getLogger(__name__)
 
@@ -32,35 +32,46 @@ def check_datasets(cfg: CfgNode, names: tuple[str, ...]) -> None:
         ResNeStError: panoptic quality cannot be computed here.
     """
     for name in names:
-        if name not in DatasetCatalog:
-            raise ResNeStValueError(
-                f"DATASETS names {name!r}, which is not registered. Register it, or give your own "
-                "files by --train-json, --train-images, --val-json and --val-images."
-            )
-        metadata = MetadataCatalog.get(name)
+        metadata = require_dataset(name)
         kind = metadata.get("evaluator_type")
-        if kind == "coco" and name not in cfg.DATASETS.TRAIN and not _is_annotated(name, metadata):
+        if kind == "coco_panoptic_seg":
+            reports = _check_panoptic(cfg, name, metadata)
+        elif kind != "coco" or not metadata.get("json_file"):
+            continue  # another format, or records that a function of the user makes
+        elif name in cfg.DATASETS.TRAIN or _is_annotated(metadata):
+            reports = [_check_instances(cfg, name, metadata)]
+        else:
             _logger.info("Data set %s has no annotations: predictions are written (COCO format, "
                          "for an evaluation server), nothing is measured.", name)
-            continue
-        if kind == "coco":
-            reports = [_check_instances(cfg, name, metadata)]
-        elif kind == "coco_panoptic_seg":
-            reports = _check_panoptic(cfg, name, metadata)
-        else:
             continue
         for report in reports:
             report.raise_if_wrong()
             _logger.info("Data set %s:\n%s", name, report.table())
 
 
-def _is_annotated(name, metadata):
-    _require_file(name, metadata.json_file)
+def require_dataset(name: str) -> Metadata:
+    """The metadata of a registered data set; one of COCO's kind has its annotation file.
+
+    Raises:
+        ResNeStValueError: no such set, or no such file.
+    """
+    if name not in DatasetCatalog:
+        raise ResNeStValueError(
+            f"DATASETS names {name!r}, which is not registered. Register it, or give your own "
+            "files by --train-json, --train-images, --val-json and --val-images."
+        )
+    metadata = MetadataCatalog.get(name)
+    for key in ("json_file", "panoptic_json"):
+        if metadata.get(key) and not is_derived(metadata, key):
+            _require_file(name, metadata.get(key))
+    return metadata
+
+
+def _is_annotated(metadata):
     return b'"annotations"' in Path(metadata.json_file).read_bytes()
 
 
 def _check_instances(cfg, name, metadata: Metadata):
-    _require_file(name, metadata.json_file)
     retina = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
     head = cfg.MODEL.RETINANET if retina else cfg.MODEL.ROI_HEADS
     keypoints = cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS if cfg.MODEL.KEYPOINT_ON else None
@@ -84,12 +95,9 @@ def _check_panoptic(cfg, name, metadata: Metadata):
             f"Panoptic quality on {name!r} needs panopticapi: pip install --no-deps "
             "panopticapi-lite"
         )
-    _require_file(name, metadata.panoptic_json)
     # What is to be derived, once the rest has been checked, is right by construction.
-    instances, stuff = (None if is_derived(cfg, name, path) else path
-                        for path in (metadata.json_file, metadata.sem_seg_root))
-    if instances:
-        _require_file(name, instances)
+    instances, stuff = (None if is_derived(metadata, key) else metadata.get(key)
+                        for key in ("json_file", "sem_seg_root"))
     reports = [check_panoptic(
         metadata.panoptic_json, metadata.panoptic_root, metadata.image_root,
         thing_count=cfg.MODEL.ROI_HEADS.NUM_CLASSES,

@@ -112,15 +112,17 @@ def _use_panoptic(cfg, splits):
     for split, files in splits.items():
         name = _NAMES[split]
         _forget(name)
-        derived = derived_folder(cfg, name)
+        folder = derived_folder(cfg, name)
         if not files.json:
             # Masks that come from PNGs are run-length coded.
             cfg.INPUT.MASK_FORMAT = "bitmask"
         register_panoptic(
             name, metadata, image_root=files.images, panoptic_json=files.panoptic_json,
             panoptic_root=files.panoptic_pngs,
-            instances_json=files.json or os.path.join(derived, "instances", "instances.json"),
-            sem_seg_root=files.stuff_pngs or os.path.join(derived, "stuff"),
+            instances_json=files.json or os.path.join(folder, "instances", "instances.json"),
+            sem_seg_root=files.stuff_pngs or os.path.join(folder, "stuff"),
+            derived=(*([] if files.json else ["json_file"]),
+                     *([] if files.stuff_pngs else ["sem_seg_root"])),
         )
 
 

@@ -2,10 +2,10 @@
 
 import logging
 import os
-from pathlib import Path
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.catalog import Metadata
 from detectron2.data.datasets import load_coco_json
 
 from resnest_dense.data.coco_json import load_sections
@@ -24,9 +24,9 @@ def derived_folder(cfg: CfgNode, name: str) -> str:
     return os.path.join(cfg.OUTPUT_DIR, "derived", name)
 
 
-def is_derived(cfg: CfgNode, name: str, path: str) -> bool:
-    """Whether a path of the panoptic set ``name`` is one of those that are derived."""
-    return Path(derived_folder(cfg, name)) in Path(path).parents
+def is_derived(metadata: Metadata, key: str) -> bool:
+    """Whether the file or folder under a key of a set's metadata is one that is derived."""
+    return key in metadata.get("derived", ())
 
 
 def panoptic_metadata(categories: list[dict]) -> dict:
@@ -47,7 +47,8 @@ def panoptic_metadata(categories: list[dict]) -> dict:
 
 
 def register_panoptic(name: str, metadata: dict, *, image_root: str, panoptic_json: str,
-                      panoptic_root: str, instances_json: str, sem_seg_root: str) -> None:
+                      panoptic_root: str, instances_json: str, sem_seg_root: str,
+                      derived: tuple[str, ...]) -> None:
     """Registers a set as detectron2's ``register_coco_panoptic_separated`` does, but with images of
     any format, and labels matched by image id instead of by folder listings.
 
@@ -59,6 +60,8 @@ def register_panoptic(name: str, metadata: dict, *, image_root: str, panoptic_js
         panoptic_root: folder of their PNGs.
         instances_json: instance annotations of the same images.
         sem_seg_root: folder of semantic labels named as the panoptic PNGs.
+        derived: those of "json_file" (the instances) and "sem_seg_root" that
+            :func:`derive_missing` writes.
     """
 
     def load():
@@ -73,7 +76,7 @@ def register_panoptic(name: str, metadata: dict, *, image_root: str, panoptic_js
     MetadataCatalog.get(name).set(
         image_root=image_root, panoptic_json=panoptic_json, panoptic_root=panoptic_root,
         json_file=instances_json, sem_seg_root=sem_seg_root, ignore_label=255,
-        evaluator_type="coco_panoptic_seg", **metadata,
+        derived=derived, evaluator_type="coco_panoptic_seg", **metadata,
     )
 
 
@@ -91,10 +94,11 @@ def use_derived_stuff(cfg: CfgNode) -> None:
         places = {key: metadata[key] for key in ("image_root", "panoptic_json", "panoptic_root")}
         classes = {key: metadata[key] for key in metadata if key.startswith(("thing_", "stuff_"))}
         register_panoptic(name, classes, **places, instances_json=metadata["json_file"],
-                          sem_seg_root=os.path.join(derived_folder(cfg, name), "stuff"))
+                          sem_seg_root=os.path.join(derived_folder(cfg, name), "stuff"),
+                          derived=("sem_seg_root",))
 
 
-def derive_missing(cfg: CfgNode, names: tuple[str, ...]) -> None:
+def derive_missing(names: tuple[str, ...]) -> None:
     """Writes the semantic labels and instances that panoptic sets were registered with but lack."""
     for name in names:
         metadata = MetadataCatalog.get(name)
@@ -102,11 +106,11 @@ def derive_missing(cfg: CfgNode, names: tuple[str, ...]) -> None:
             continue
         source = metadata.panoptic_json, metadata.panoptic_root
         labels = {k: v for k, v in metadata.stuff_dataset_id_to_contiguous_id.items() if k}
-        if is_derived(cfg, name, metadata.sem_seg_root):
+        if is_derived(metadata, "sem_seg_root"):
             if write_stuff_labels(*source, metadata.sem_seg_root, labels):
                 _logger.info("Data set %s: semantic labels derived from its panoptic PNGs, in %s.",
                              name, metadata.sem_seg_root)
-        if is_derived(cfg, name, metadata.json_file):
+        if is_derived(metadata, "json_file"):
             if write_instances(*source, metadata.json_file):
                 _logger.info("Data set %s: instances derived from its panoptic PNGs, in %s.",
                              name, metadata.json_file)

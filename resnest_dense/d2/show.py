@@ -1,20 +1,22 @@
 """Pictures of what a detector is trained on: ground truth after the config's own augmentation."""
 
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from detectron2.config import CfgNode
+from detectron2.config import CfgNode, LazyConfig, instantiate
 from detectron2.data import MetadataCatalog
 from detectron2.data.catalog import Metadata
 from detectron2.data.detection_utils import convert_image_to_rgb
 from detectron2.utils.visualizer import Visualizer
 from PIL import Image
 
+from resnest_dense.d2.datasets import require_dataset
 from resnest_dense.d2.trainer import Trainer
 from resnest_dense.data.label_pictures import default_palette
 
-__all__ = ["show_training_data"]
+__all__ = ["show_lazy_training_data", "show_training_data"]
 
 _SIDE = 640  # pixels; smaller images are drawn larger, so that labels fit
 
@@ -34,15 +36,42 @@ def show_training_data(cfg: CfgNode, out: str | Path, count: int) -> list[Path]:
     cfg = cfg.clone()
     cfg.defrost()
     cfg.SOLVER.IMS_PER_BATCH, cfg.DATALOADER.NUM_WORKERS = 1, 0
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    # Images are loaded first, as that tells detectron2 the names of the classes.
+    # Before the metadata, as loading the images tells detectron2 the names of the classes.
     loader = Trainer.build_train_loader(cfg)
     metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0])
+    return _draw_items(loader, cfg.INPUT.FORMAT, metadata, Path(out), count)
+
+
+def show_lazy_training_data(config: str | Path, overrides: list[str], out: str | Path,
+                            count: int) -> list[Path]:
+    """As :func:`show_training_data`, for a LazyConfig.
+
+    Args:
+        config: path of the config.
+        overrides: ``key=value`` words.
+        out: folder for the pictures.
+        count: number of pictures.
+
+    Raises:
+        ResNeStValueError: the config's data set is not there.
+    """
+    train = LazyConfig.apply_overrides(LazyConfig.load(str(config)), overrides).dataloader.train
+    train.total_batch_size, train.num_workers = 1, 0
+    names = [train.dataset.names] if isinstance(train.dataset.names, str) else train.dataset.names
+    for name in names:
+        require_dataset(name)
+    loader = instantiate(train)
+    return _draw_items(loader, train.mapper.image_format, MetadataCatalog.get(names[0]), Path(out),
+                       count)
+
+
+def _draw_items(loader: Iterable[list[dict]], image_format: str, metadata: Metadata, out: Path,
+                count: int) -> list[Path]:
+    out.mkdir(parents=True, exist_ok=True)
     pictures = []
     for number, [item] in enumerate(islice(loader, count)):
         path = out / f"{number:04d}_{Path(item['file_name']).stem}.png"
-        Image.fromarray(_draw(item, cfg.INPUT.FORMAT, metadata)).save(path)
+        Image.fromarray(_draw(item, image_format, metadata)).save(path)
         pictures.append(path)
     return pictures
 

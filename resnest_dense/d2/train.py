@@ -109,7 +109,7 @@ def _training_sets(cfg):
 
 def _prepare(cfg, names):
     check_datasets(cfg, names)
-    derive_missing(cfg, names)
+    derive_missing(names)
 
 
 def _work(args: argparse.Namespace) -> OrderedDict:

@@ -4,10 +4,12 @@ import json
 import shutil
 
 import pytest
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from PIL import Image
 
 from resnest_dense import ResNeStError
+from resnest_dense.d2.config import get_cfg
 from resnest_dense.d2.datasets import check_datasets
 from resnest_dense.d2.train import make_parser, read_config, run
 from resnest_dense.d2.trainer import Trainer
@@ -32,8 +34,6 @@ def test_class_count_and_sets_come_from_the_file(tiny):
 
 
 def test_class_names_come_from_the_file(tiny):
-    from detectron2.data import DatasetCatalog, MetadataCatalog
-
     check(arguments(tiny))
     assert len(DatasetCatalog.get("own_train")) == 8
     assert MetadataCatalog.get("own_train").thing_classes == ["ball", "box", "kite", "star", "ring"]
@@ -125,3 +125,9 @@ def test_a_set_without_annotations_is_predicted_but_not_measured(tiny, tmp_path)
     check_datasets(cfg, cfg.DATASETS.TEST)
     assert not Trainer.test(cfg, Trainer.build_model(cfg))
     assert json.loads((tmp_path / "inference/coco_instances_results.json").read_text())
+
+
+def test_records_of_a_function_are_left_to_the_user():
+    DatasetCatalog.register("made", lambda: [])
+    MetadataCatalog.get("made").set(evaluator_type="coco", thing_classes=["ball"])
+    check_datasets(get_cfg(), ("made",))

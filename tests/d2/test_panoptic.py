@@ -10,6 +10,7 @@ import pytest
 import torch
 from d2_runs import SMALL
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.datasets import register_coco_panoptic
 from detectron2.structures import Boxes, BoxMode, Instances
 from PIL import Image
 from pycocotools import mask as coco_mask
@@ -127,7 +128,7 @@ def test_ground_truth_scores_100(config, sample, tmp_path, instances, caplog):
     cfg = read_config(make_parser().parse_args([*config, *files, "OUTPUT_DIR",
                                                 str(tmp_path / "run")]))
     check_datasets(cfg, cfg.DATASETS.TEST)
-    derive_missing(cfg, cfg.DATASETS.TEST)
+    derive_missing(cfg.DATASETS.TEST)
     with caplog.at_level("INFO"):
         results = Trainer.test(cfg, Truth("own_val"))
     # 8 classes occur: 4 things and 4 kinds of stuff.
@@ -155,7 +156,7 @@ def test_own_stuff_labels_are_not_derived_again(config, sample, tmp_path):
     files = own(sample, "train", **{"stuff-pngs": sample / "panoptic_stuff_val2017"})
     cfg = read_config(make_parser().parse_args([*config, *files, "OUTPUT_DIR",
                                                 str(tmp_path / "run")]))
-    derive_missing(cfg, cfg.DATASETS.TRAIN)
+    derive_missing(cfg.DATASETS.TRAIN)
     assert os.listdir(tmp_path / "run/derived/own_train") == ["instances"]
     [first, *_] = DatasetCatalog.get("own_train")
     assert Path(first["sem_seg_file_name"]).parent == sample / "panoptic_stuff_val2017"
@@ -177,14 +178,18 @@ def test_incomplete_own_files_are_refused(config, arguments, words):
 
 
 @pytest.mark.parametrize("files, words", [
-    ({"stuff-pngs": "nowhere"}, "stuff-missing"), ({"json": "nowhere.json"}, "no file nowhere.json")])
+    ({"stuff-pngs": "nowhere"}, "stuff-missing"),
+    ({"json": "nowhere.json"}, "no file nowhere.json")])
 def test_files_that_are_named_must_exist(config, sample, files, words):
     cfg = read_config(make_parser().parse_args([*config, *own(sample, "val", **files)]))
     with pytest.raises(ResNeStError, match=words):
         check_datasets(cfg, cfg.DATASETS.TEST)
 
 
-def test_a_set_without_semantic_labels_is_refused(config):
+def test_a_set_without_semantic_labels_is_refused(config, sample):
+    register_coco_panoptic("plain_panoptic", {}, str(sample / "val2017"),
+                           str(sample / "panoptic_val2017"),
+                           str(sample / "annotations/panoptic_val2017.json"))
     cfg = read_config(make_parser().parse_args(config))
-    with pytest.raises(ResNeStError, match="coco_2017_val_panoptic_separated"):
-        check_datasets(cfg, ("coco_2017_val_panoptic",))
+    with pytest.raises(ResNeStError, match="plain_panoptic_separated"):
+        check_datasets(cfg, ("plain_panoptic",))
