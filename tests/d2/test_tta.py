@@ -12,7 +12,8 @@ from resnest_dense.d2.tta import augmented
 
 MINI = ["--config-file", "resnest14_mask_rcnn_mini.yaml"]
 AUG = ["TEST.AUG.ENABLED", "True", "TEST.AUG.MIN_SIZES", "[64]", "TEST.AUG.FLIP", "False",
-       "MODEL.ROI_HEADS.SCORE_THRESH_TEST", "0.0"]
+       "MODEL.ROI_HEADS.SCORE_THRESH_TEST", "0.0", "MODEL.ROI_HEADS.NUM_CLASSES", "5",
+       "TEST.DETECTIONS_PER_IMAGE", "20"]
 PANOPTIC = ["MODEL.META_ARCHITECTURE", "PanopticFPN", "MODEL.SEM_SEG_HEAD.IN_FEATURES",
             "['p3', 'p4', 'p5']", "MODEL.SEM_SEG_HEAD.CONVS_DIM", "32"]
 
