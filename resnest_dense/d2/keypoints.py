@@ -27,7 +27,7 @@ def keypoint_metadata(categories: list[dict], json_file: str) -> dict:
         json_file: where they come from.
 
     Raises:
-        ResNeStValueError: no category names keypoints, or a skeleton of other points than those.
+        ResNeStValueError: no category names keypoints, or names and skeleton do not fit together.
     """
     category = next((c for c in categories if c.get("keypoints")), None)
     if category is None:
@@ -35,15 +35,16 @@ def keypoint_metadata(categories: list[dict], json_file: str) -> dict:
             f"{json_file}: no category has 'keypoints', the list of their names; the model "
             "predicts keypoints. Add it to the category, or set MODEL.KEYPOINT_ON False."
         )
-    names = category["keypoints"]
+    names, edges = category["keypoints"], category.get("skeleton") or []
+    where = f"{json_file}: category {category['name']!r}"
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ResNeStValueError(f"{where} has keypoints={names!r}; write a list of their names.")
     if len(set(names)) != len(names):
-        raise ResNeStValueError(f"{json_file}: category {category['name']!r} names a keypoint "
-                                f"twice: {names}. Give each its own name.")
-    edges = category.get("skeleton") or []
-    if not all(isinstance(i, int) and 1 <= i <= len(names) for edge in edges for i in edge):
+        raise ResNeStValueError(f"{where} names a keypoint twice: {names}. Give each its own name.")
+    if not isinstance(edges, list) or not all(_is_edge(edge, len(names)) for edge in edges):
         raise ResNeStValueError(
-            f"{json_file}: the skeleton of category {category['name']!r} has numbers other than 1 "
-            f"to {len(names)}, which count its keypoints: {edges}."
+            f"{where} has skeleton={edges}; write pairs of numbers from 1 to {len(names)}, which "
+            "count its keypoints."
         )
     return {"keypoint_names": list(names), "keypoint_flip_map": flip_map(names),
             "keypoint_connection_rules": [
@@ -92,6 +93,11 @@ def use_keypoints(cfg: CfgNode, metadata: dict, json_file: str, *, evaluated: bo
             "of the object's size, people place it apart (COCO: eyes 0.025, hips 0.107), such as "
             f'TEST.KEYPOINT_OKS_SIGMAS "[{example}]".'
         )
+
+
+def _is_edge(edge, count):
+    return isinstance(edge, list) and len(edge) == 2 and all(
+        type(number) is int and 1 <= number <= count for number in edge)
 
 
 def _mirror(name):

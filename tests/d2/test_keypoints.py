@@ -140,8 +140,11 @@ def test_pairs_of_a_mirror_image(names, pairs):
 @pytest.mark.parametrize("category, words", [
     ({"keypoints": None}, "no category has 'keypoints'"),
     ({"keypoints": ["a", "a"]}, "names a keypoint twice"),
-    ({"keypoints": ["a", "b"], "skeleton": [[0, 1]]}, "numbers other than 1 to 2"),
-    ({"keypoints": ["a", "b"], "skeleton": [[1, 3]]}, "numbers other than 1 to 2"),
+    ({"keypoints": 17}, "has keypoints=17; write a list"),
+    ({"keypoints": ["a", 2]}, "write a list of their names"),
+    ({"keypoints": ["a", "b"], "skeleton": [[0, 1]]}, "pairs of numbers from 1 to 2"),
+    ({"keypoints": ["a", "b"], "skeleton": [[1, 3]]}, "pairs of numbers from 1 to 2"),
+    ({"keypoints": ["a", "b"], "skeleton": [1, 2]}, "pairs of numbers from 1 to 2"),
 ])
 def test_a_wrong_category_is_refused(category, words):
     with pytest.raises(ResNeStError, match=f"set.json: .*{words}"):
