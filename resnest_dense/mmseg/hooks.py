@@ -1,6 +1,6 @@
 """Hooks that keep a run from going quietly wrong; the shipped configs have them."""
 
-from pathlib import Path
+from collections import OrderedDict
 
 import torch
 from mmengine.hooks import Hook
@@ -12,17 +12,14 @@ from torch import nn
 from resnest_dense.data.label_check import check_labels
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.mmseg.checkpoint import fit_checkpoint
-from resnest_dense.mmseg.loading import check_input
 from resnest_dense.mmseg.registry import HOOKS
-from resnest_dense.weights.metadata import read_metadata
 
 __all__ = ["IterationSeedHook", "PreflightHook", "check_dataset"]
 
 
 @HOOKS.register_module()
 class PreflightHook(Hook):
-    """Checks before the first iteration: labels, class counts, and that a checkpoint fits and was
-    trained on the input that it gets.
+    """Checks before the first iteration: labels, class counts, and that a checkpoint fits.
 
     Args:
         limit: labels to read in each set, evenly spread.
@@ -33,12 +30,11 @@ class PreflightHook(Hook):
         self._new_classifiers = []
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        model = _bare(runner.model)
-        if runner._load_from:  # a resumed run goes on with the input that it had
-            check_input(model, read_metadata(Path(runner._load_from)).contract, runner._load_from)
         state = checkpoint.get("state_dict", checkpoint)
-        state, self._new_classifiers = fit_checkpoint(state, model)
-        checkpoint["state_dict"] = state
+        fitted, self._new_classifiers = fit_checkpoint(state, _bare(runner.model))
+        checkpoint["state_dict"] = OrderedDict(fitted)
+        # With it travels which file this is, and so the input that it was trained on.
+        checkpoint["state_dict"]._metadata = getattr(state, "_metadata", OrderedDict())
 
     def before_train(self, runner: Runner) -> None:
         if self._new_classifiers:

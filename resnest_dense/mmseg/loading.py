@@ -2,12 +2,15 @@
 
 ``load_from``, ``resume`` and ``init_model`` of OpenMMLab's libraries end in one function of mmengine,
 which loads by exact names and only warns of those that fit nowhere. :func:`install` puts ours before
-it, for models with a ResNeSt of ours alone; :func:`uninstall` takes it back.
+it, for models with a ResNeSt of ours alone, and before the one that reads files, to know which file
+it is; :func:`uninstall` takes both back.
 """
 
 import weakref
+from collections import OrderedDict
 from collections.abc import Mapping
 from logging import Logger
+from pathlib import Path
 from typing import Any
 
 from mmengine.logging import MMLogger
@@ -19,11 +22,16 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from resnest_dense.mmseg.checkpoint import segmentor_names
 from resnest_dense.nn import ResNeSt
 from resnest_dense.weights import InputContract, LoadReport, check_contract, load, prepare
+from resnest_dense.weights.metadata import read_metadata
 from resnest_dense.weights.source import Weights
 
 __all__ = ["check_input", "initialize", "install", "uninstall"]
 
-_stock = checkpoint.load_state_dict
+_stock_load = checkpoint.load_state_dict
+_stock_read = checkpoint.CheckpointLoader.load_checkpoint.__func__
+# Where a state dict was read from, kept among the versions of its modules: mmengine passes on those
+# alone, and no module has this name.
+_SOURCE = "resnest_dense: read from"
 _registration = None
 # The model that a backbone is a part of: it alone knows what input the backbone will get.
 _owners = weakref.WeakKeyDictionary()
@@ -33,6 +41,7 @@ def install() -> None:
     """Let mmengine load weights of our ResNeSt in any layout, with a report, or refuse them."""
     global _registration
     checkpoint.load_state_dict = _load_state_dict
+    checkpoint.CheckpointLoader.load_checkpoint = classmethod(_read)
     if _registration is None:
         _registration = register_module_module_registration_hook(_remember_owner)
 
@@ -40,7 +49,8 @@ def install() -> None:
 def uninstall() -> None:
     """Leave mmengine as it was before :func:`install`."""
     global _registration
-    checkpoint.load_state_dict = _stock
+    checkpoint.load_state_dict = _stock_load
+    checkpoint.CheckpointLoader.load_checkpoint = classmethod(_stock_read)
     if _registration is not None:
         _registration.remove()
         _registration = None
@@ -90,16 +100,33 @@ def _remember_owner(owner: nn.Module, name: str, part: nn.Module | None) -> None
         _owners[part] = weakref.ref(owner)
 
 
+def _read(cls, filename: str, *args, **kwargs) -> Any:
+    content = _stock_read(cls, filename, *args, **kwargs)
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if isinstance(state, OrderedDict):  # as torch makes them; a plain dict takes no attributes
+        state._metadata = OrderedDict(getattr(state, "_metadata", {}), **{_SOURCE: str(filename)})
+    return content
+
+
 def _load_state_dict(module: nn.Module, state_dict: Mapping[str, Tensor], strict: bool = False,
-                     logger: Logger | str | None = None) -> Any:
+                     logger: Logger | str | None = None) -> None:
     model = module
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     if sum(isinstance(part, ResNeSt) for part in model.modules()) == 1:
-        state = segmentor_names(state_dict) if hasattr(model, "decode_head") else state_dict
-        weights = Weights("the checkpoint", state)
-        state_dict, _ = prepare(model, weights, logger=MMLogger.get_current_instance())
-    return _stock(module, state_dict, strict, logger)
+        state_dict = _fit(model, state_dict)
+    _stock_load(module, state_dict, strict, logger)
+
+
+def _fit(model: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``state_dict`` under the names of ``model``, which it fits."""
+    state = segmentor_names(state_dict) if hasattr(model, "decode_head") else state_dict
+    source = getattr(state_dict, "_metadata", {}).get(_SOURCE)
+    weights = (Weights("the checkpoint", state) if source is None else
+               Weights(Path(source).name, state, read_metadata(Path(source))))
+    values, report = prepare(model, weights, logger=MMLogger.get_current_instance())
+    check_input(model, report.contract, report.source)
+    return values
 
 
 def _listed(values: Tensor) -> list[float]:

@@ -98,6 +98,13 @@ CASES = {
         for wrong in (dict(bgr_to_rgb=False), dict(std=[1, 1, 1]), dict(mean=[0, 0, 0])):
             said = refusal(build(cfg, **wrong).init_weights)
             assert "gluon_resnest14-9c8fe254.pth" in said and "model.data_preprocessor" in said""",
+    "load_checkpoint on another input": """
+        load_checkpoint(build(), "gluon_resnest14-9c8fe254.pth")
+        said = refusal(load_checkpoint, build(bgr_to_rgb=False), "gluon_resnest14-9c8fe254.pth")
+        assert "does not suit gluon_resnest14-9c8fe254.pth" in said, said
+        plain = dict(torch.load("upstream.pth"))
+        torch.save(plain, "plain.pth")  # nowhere to keep what file it is
+        load_checkpoint(build(bgr_to_rgb=False), "plain.pth")""",
     "another depth": """
         said = refusal(load_checkpoint, build(), "resnest26.pth")
         assert "file looks like resnest26" in said and "the model is resnest14" in said, said""",
@@ -131,7 +138,7 @@ def failures(tmp_path_factory):
         weights.convert(raw, layout, folder / f"{layout}.pth")
     shutil.copy(raw, folder / "gluon_resnest14-9c8fe254.pth")
     return run_forked({name: START + textwrap.dedent(code) for name, code in CASES.items()},
-                      preload=("torch", "torchvision", "mmengine.runner"), cwd=folder)
+                      preload=("torch", "resnest_dense.mmseg.heads"), cwd=folder)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -108,7 +108,7 @@ CASES = {
     "segmentor": """
         import numpy as np
         from PIL import Image
-        import resnest_dense.mmseg
+        import quick_configs  # and with it resnest_dense.mmseg
         from mmengine.config import Config
         from mmengine.registry import MODELS, init_default_scope
 
