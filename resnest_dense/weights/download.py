@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -30,8 +31,9 @@ class _Wanted:
 
     file: str
     addresses: tuple[str, ...]
-    hash: str | None
-    hash_kind: str
+    hash: str | None = None
+    hash_kind: str = "unstated"
+    dead: bool = False
 
 
 def weights_dir() -> Path:
@@ -81,19 +83,22 @@ def fetch(source: Entry | str, *, directory: str | os.PathLike | None = None,
 def _wanted(source: Entry | str) -> _Wanted:
     if isinstance(source, Entry) or source in catalog.names() or "://" not in source:
         entry = source if isinstance(source, Entry) else catalog.get(source)
-        return _Wanted(entry.file, entry.addresses, entry.hash, entry.hash_kind)
+        return _of(entry, entry.addresses)
     name = unquote(urlsplit(source).path).rpartition("/")[2]
     # PyTorch-Encoding's files are published in archives.
     unzipped = f"{name.removesuffix('.zip')}.pth"
     entry = catalog.find(name) or catalog.find(source) or catalog.find(unzipped)
     if entry is not None:
-        addresses = dict.fromkeys([source, *entry.addresses])
-        return _Wanted(entry.file, tuple(addresses), entry.hash, entry.hash_kind)
+        return _of(entry, dict.fromkeys([source, *entry.addresses]))
     if not name:
         raise ResNeStError(f"{source} names no file: give the address of a weight file.")
     # Many addresses end in the same word ("model.safetensors"), and the folder is one.
     digest = hashlib.sha256(source.encode()).hexdigest()[:8]
-    return _Wanted(f"{digest}-{name}", (source,), None, "unstated")
+    return _Wanted(f"{digest}-{name}", (source,))
+
+
+def _of(entry: Entry, addresses: Iterable[str]) -> _Wanted:
+    return _Wanted(entry.file, tuple(addresses), entry.hash, entry.hash_kind, entry.dead)
 
 
 def _local(address: str) -> Path:
@@ -118,6 +123,7 @@ def _fetch(wanted: _Wanted, path: Path, progress: Progress) -> None:
         return
     raise ResNeStError(
         "\n".join([f"{wanted.file} could not be fetched:", *failures])
+        + "\nNone of its addresses answered when last looked at." * wanted.dead
         + f"\nGet it by other means and put it at {path}, or set {_FOLDER_VARIABLE} to the folder "
         "that has it."
     )

@@ -102,10 +102,12 @@ def test_every_address_and_its_reason_is_told(entry, folder):
     assert left_in(folder) == []
 
 
-def test_nobody_listening_is_told(entry, folder):
-    dead = entry(addresses=("http://127.0.0.1:9/x.pth",))
-    with pytest.raises(ResNeStError, match="http://127.0.0.1:9/x.pth: .*refused"):
-        weights.fetch(dead, directory=folder)
+@pytest.mark.parametrize("dead", [True, False])
+def test_nobody_listening_is_told(dead, entry, folder):
+    lost = entry(addresses=("http://127.0.0.1:9/x.pth",), dead=dead)
+    with pytest.raises(ResNeStError, match="http://127.0.0.1:9/x.pth: .*refused") as caught:
+        weights.fetch(lost, directory=folder)
+    assert ("None of its addresses answered when last looked at." in str(caught.value)) == dead
 
 
 def test_a_cut_connection_is_resumed(server, entry, folder):
