@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from detectron2.checkpoint import DetectionCheckpointer
 from torch import Tensor, nn
 
-from resnest_dense.nn import ResNeSt
 from resnest_dense.weights import LoadReport, catalog, check_contract, prepare
+from resnest_dense.weights.matching import has_one_backbone
 from resnest_dense.weights.source import locate, open_weights
 
-__all__ = ["has_resnest", "install", "uninstall"]
+__all__ = ["install", "uninstall"]
 
 _HEURISTICS = "?matching_heuristics=True"  # what detectron2 does itself where a path ends in this
 _stock_load = DetectionCheckpointer.load
@@ -36,13 +36,8 @@ def uninstall() -> None:
     DetectionCheckpointer._load_file = _stock_load_file
 
 
-def has_resnest(model: nn.Module) -> bool:
-    """Whether ``model`` contains exactly one ResNeSt."""
-    return sum(isinstance(module, ResNeSt) for module in model.modules()) == 1
-
-
 def _load(self: DetectionCheckpointer, path: str, *args, **kwargs) -> dict[str, Any]:
-    if path and has_resnest(self.model):
+    if path and has_one_backbone(self.model):
         path = path.removesuffix(_HEURISTICS)
         # Schemes of detectron2's own ("detectron2://") are left to it.
         if path in catalog.names() or urlsplit(path).scheme in ("", "http", "https", "file"):
@@ -54,7 +49,7 @@ def _load(self: DetectionCheckpointer, path: str, *args, **kwargs) -> dict[str, 
 
 
 def _load_file(self: DetectionCheckpointer, filename: str) -> dict[str, Any]:
-    if not has_resnest(self.model):
+    if not has_one_backbone(self.model):
         return _stock_load_file(self, filename)
     weights = open_weights(filename)
     values, report = prepare(self.model, weights, logger=self.logger)

@@ -22,6 +22,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from resnest_dense.mmseg.checkpoint import segmentor_names
 from resnest_dense.nn import ResNeSt
 from resnest_dense.weights import InputContract, LoadReport, check_contract, load, prepare
+from resnest_dense.weights.matching import has_one_backbone
 from resnest_dense.weights.metadata import read_metadata
 from resnest_dense.weights.source import Weights
 
@@ -113,7 +114,7 @@ def _load_state_dict(module: nn.Module, state_dict: Mapping[str, Tensor], strict
     model = module
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
-    if sum(isinstance(part, ResNeSt) for part in model.modules()) == 1:
+    if has_one_backbone(model):
         state_dict = _fit(model, state_dict)
     _stock_load(module, state_dict, strict, logger)
 

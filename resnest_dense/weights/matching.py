@@ -14,7 +14,7 @@ from resnest_dense.weights.layouts import COUNTER
 from resnest_dense.weights.report import LoadReport, Mismatch
 from resnest_dense.weights.translate import Translation, to_ours
 
-__all__ = ["adapt", "bare_model", "find_backbone"]
+__all__ = ["adapt", "bare_model", "find_backbone", "has_one_backbone"]
 
 _CLASSIFIERS = ("linear.", "fc.", "head.fc.")
 
@@ -38,6 +38,11 @@ def find_backbone(model: nn.Module) -> tuple[str, ResNeSt]:
         )
     name, backbone = found.popitem()
     return f"{name}." if name else "", backbone
+
+
+def has_one_backbone(model: nn.Module) -> bool:
+    """Whether :func:`find_backbone` finds it in ``model``."""
+    return sum(isinstance(module, ResNeSt) for module in model.modules()) == 1
 
 
 def adapt(model: nn.Module, state: Mapping[str, Tensor], *,
