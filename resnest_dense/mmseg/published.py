@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from resnest_dense.errors import ResNeStError
 from resnest_dense.mmseg.evaluate import make_parser, run
 
 __all__ = ["measure"]
@@ -23,15 +24,19 @@ def measure(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,
         options: KEY=VALUE settings that override the config.
 
     Raises:
-        ResNeStError: as :func:`resnest_dense.mmseg.evaluate.run`.
+        ResNeStError: no data set, or as :func:`resnest_dense.mmseg.evaluate.run`.
     """
     multi_scale = any(name.endswith("_ms_flip") for name in metrics)
     settings = [*options, *([f"test_dataloader.dataset.data_root={data_root}"] if data_root else [])]
-    results = run(make_parser().parse_args([
+    args = make_parser().parse_args([
         config, str(checkpoint), "--work-dir", str(out),
         *(["--tta", "published" if dilated_form == "official" else "mmseg"] if multi_scale else []),
         *(["--cfg-options", *settings] if settings else []),
-    ]))
+    ])
+    try:
+        results = run(args)
+    except FileNotFoundError as error:
+        raise ResNeStError(f"{config}: {error}. Name the folder of the data set (--data).") from error
     pixel_accuracy = results.get("pixAcc", results.get("aAcc"))
     return {name: pixel_accuracy if name.startswith("pix_acc") else results["mIoU"]
             for name in metrics}

@@ -129,7 +129,11 @@ CASES = {
         code, said = evaluate("segmentor", "--data", "ade")
         assert code == 0, said
         assert "pix_acc_ms_flip  published  25.00, measured  25.00, difference +0.00" in said
-        assert "miou_ms_flip     published  12.50, measured  12.50" in said""",
+        assert "miou_ms_flip     published  12.50, measured  12.50" in said
+
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            assert evaluate("segmentor", "--data", "nowhere")[0] == 2
+        assert "Name the folder of the data set (--data)" in said.getvalue()""",
 }
 
 
