@@ -29,7 +29,7 @@ setup(
     packages=find_packages(include=["resnest_dense", "resnest_dense.*"]) + CONFIG_PACKAGES,
     package_dir={"resnest_dense.configs": "configs"},
     package_data={
-        "resnest_dense": ["weights/*.json"],
+        "resnest_dense": ["weights/*.json", "zoo.md"],
         "resnest_dense.configs": CONFIG_FILES,
     },
     install_requires=["torch>=2.4", "torchvision>=0.19", "numpy", "pillow", "safetensors",

@@ -6,7 +6,7 @@ __all__ = ["add_commands"]
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Adds ``architectures``, ``doctor`` and ``configs``."""
+    """Adds ``architectures``, ``doctor``, ``configs``, ``analyze`` and ``zoo``."""
     command = commands.add_parser("architectures", help="the named networks and their sizes")
     command.set_defaults(run=_architectures)
 
@@ -17,6 +17,18 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument("framework", choices=["detectron2", "mmseg"])
     command.add_argument("name", nargs="?", help="print where this one is, for the frameworks' tools")
     command.set_defaults(run=_configs)
+
+    command = commands.add_parser("analyze", help="parameters, multiply-adds and activations of the "
+                                  "parts of a model")
+    command.add_argument("config", help="path or shipped name of a config of detectron2 or "
+                         "MMSegmentation, or an architecture")
+    command.add_argument("--size", metavar="HxW", help="of the image in pixels (default: the test "
+                         "size of a detector, the crop of a segmentor, 224x224 for an architecture)")
+    command.set_defaults(run=_analyze)
+
+    command = commands.add_parser("zoo", help="write the page of configs, figures and checkpoints")
+    command.add_argument("--out", default="MODEL_ZOO.md", metavar="FILE")
+    command.set_defaults(run=_zoo)
 
 
 def _architectures(args: argparse.Namespace) -> None:
@@ -44,3 +56,20 @@ def _configs(args: argparse.Namespace) -> None:
 
     names = list_configs(args.framework)
     print(find_config(args.name, args.framework) if args.name else "\n".join(names))
+
+
+def _analyze(args: argparse.Namespace) -> None:
+    from resnest_dense.analysis.configs import analyze_config, read_size
+
+    print(analyze_config(args.config, read_size(args.size) if args.size else None).table())
+
+
+def _zoo(args: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from resnest_dense import list_architectures
+    from resnest_dense.zoo import config_rows, measure, render
+
+    names = [*list_architectures(), *config_rows("detectron2"), *config_rows("mmseg")]
+    Path(args.out).write_text(render(measure(names)), encoding="utf-8")
+    print(f"{args.out}: {len(names)} networks and configs")

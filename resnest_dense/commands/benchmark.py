@@ -41,9 +41,9 @@ def _benchmark(args: argparse.Namespace) -> None:
 
 
 def _case_type(config: str) -> tuple[type, tuple[int, int]]:
-    from resnest_dense.configs import framework_of
+    from resnest_dense.config_kinds import find_any_config
 
-    if framework_of(config) == "mmseg":
+    if find_any_config(config)[1] == "mmseg":
         from resnest_dense.mmseg.benchmark import SegmentorCase
 
         return SegmentorCase, (512, 512)

@@ -6,35 +6,71 @@ __all__ = ["add_commands"]
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Adds ``predict``."""
+    """Adds ``predict`` and ``attention``."""
     command = commands.add_parser("predict", help="run a trained detector or segmentor on images")
-    command.add_argument("config", help="path or shipped name; .yaml detects, .py segments")
+    command.add_argument("config", help="path or shipped name of a config of detectron2 (YAML or "
+                         "LazyConfig) or MMSegmentation")
     command.add_argument("checkpoint", help="a path, or a name in the catalog")
-    command.add_argument("images", nargs="+", help="files, folders or patterns")
+    command.add_argument("inputs", nargs="+", help="images, folders, patterns or videos")
     command.add_argument("--out", default="predictions", metavar="DIR", help="what is written where")
     command.add_argument("--threshold", type=float, default=0.5, help="least score of a detection")
+    command.add_argument("--device", help="such as cpu or cuda:1 (default: a GPU if there is one)")
+    command.add_argument("--classes", metavar="FILE", help="COCO-format file with the detector's "
+                         "categories (default: classes.json beside the checkpoint, or the config's)")
     command.set_defaults(run=_predict)
+
+    command = commands.add_parser("attention", help="draw which radix split each channel chose for "
+                                  "an image")
+    command.add_argument("model", help="an architecture, or a config as for predict")
+    command.add_argument("checkpoint", help="a path, or a name in the catalog")
+    command.add_argument("image", help="a file")
+    command.add_argument("--out", default="attention", metavar="DIR", help="what is written where")
+    command.add_argument("--device", help="such as cpu or cuda:1 (default: a GPU if there is one)")
+    command.set_defaults(run=_attention)
 
 
 def _predict(args: argparse.Namespace) -> None:
-    from resnest_dense.data.images import find_images
+    from resnest_dense.config_kinds import find_any_config
+    from resnest_dense.data.images import find_images, split_videos
 
-    images = find_images(args.images)
-    if _segments(args.config):
-        from resnest_dense.mmseg.predict import SegmentationPredictor, write_predictions
+    stills, videos = split_videos(args.inputs)
+    images = find_images(stills)
+    if find_any_config(args.config)[1] == "mmseg":
+        from resnest_dense.mmseg.predict import (
+            SegmentationPredictor,
+            annotate_segments,
+            write_predictions,
+        )
 
-        write_predictions(SegmentationPredictor(args.config, args.checkpoint), images, args.out)
-        print(f"{len(images)} images: labels and overlays in {args.out}")
+        predictor = SegmentationPredictor(args.config, args.checkpoint, device=args.device)
+        write, annotate, what = write_predictions, annotate_segments, "labels and overlays"
     else:
-        from resnest_dense.d2.predictor import DetectionPredictor, write_detections
+        from resnest_dense.d2.predictions import annotate_detections, write_detections
+        from resnest_dense.d2.predictor import DetectionPredictor
 
-        predictor = DetectionPredictor(args.config, args.checkpoint, threshold=args.threshold)
-        found = write_detections(predictor, images, args.out)
-        print(f"{len(found)} detections in {len(images)} images: pictures and detections.json in "
-              f"{args.out}")
+        predictor = DetectionPredictor(args.config, args.checkpoint, device=args.device,
+                                       threshold=args.threshold, classes=args.classes)
+        write, annotate, what = write_detections, annotate_detections, "pictures and detections.json"
+    if images:
+        write(predictor, images, args.out)
+        print(f"{len(images)} images: {what} in {args.out}")
+    for video in videos:
+        frames = annotate(predictor, video, args.out)
+        print(f"{video}, {frames} frames: {video.stem}.mp4 and {video.stem}.json in {args.out}")
 
 
-def _segments(config: str) -> bool:
-    from resnest_dense.configs import list_configs
+def _attention(args: argparse.Namespace) -> None:
+    from pathlib import Path
 
-    return config.endswith(".py") or f"{config}.py" in list_configs("mmseg")
+    from resnest_dense.attention import record_attention
+    from resnest_dense.attention.figure import write_attention
+    from resnest_dense.attention.models import open_model
+    from resnest_dense.data.images import find_images, read_rgb
+
+    [path] = find_images([args.image])[:1]
+    image = read_rgb(path)
+    model, run = open_model(args.model, args.checkpoint, args.device)
+    with record_attention(model) as recording:
+        run(image)
+    for file in write_attention(recording.blocks(), image, Path(args.out), path.stem):
+        print(file)

@@ -1,16 +1,16 @@
 """``MODEL.WEIGHTS`` into a detector: any layout of a ResNeSt, with a report, on the right input."""
 
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
 from torch import nn
 
+from resnest_dense.d2.coverage import Coverage, CoverageCheckpointer
 from resnest_dense.errors import ResNeStError
 from resnest_dense.weights import LoadReport
 
 __all__ = ["load_weights"]
 
 
-def load_weights(model: nn.Module, cfg: CfgNode, *, whole: bool = False) -> LoadReport | None:
+def load_weights(model: nn.Module, cfg: CfgNode, *, whole: bool = False) -> LoadReport | Coverage | None:
     """Loads ``cfg.MODEL.WEIGHTS``; an empty one leaves the random weights.
 
     Args:
@@ -19,7 +19,7 @@ def load_weights(model: nn.Module, cfg: CfgNode, *, whole: bool = False) -> Load
         whole: refuse a file that holds a backbone alone, with which a detector finds nothing.
 
     Returns:
-        What was loaded; None for a model without a ResNeSt, which detectron2 loads itself.
+        What was loaded; None for nothing.
 
     Raises:
         ResNeStError: a source that cannot be read, weights that do not fill the backbone, that were
@@ -29,10 +29,10 @@ def load_weights(model: nn.Module, cfg: CfgNode, *, whole: bool = False) -> Load
     source = cfg.MODEL.WEIGHTS
     if not source:
         return None
-    checkpointer = DetectionCheckpointer(model)
+    checkpointer = CoverageCheckpointer(model)
     checkpointer.load(source, checkpointables=[])
-    report = getattr(checkpointer, "resnest_report", None)
-    if whole and report is not None and report.heads[0] == 0:
+    report = getattr(checkpointer, "resnest_report", None) or checkpointer.coverage()
+    if whole and report.heads[0] == 0:
         raise ResNeStError(
             f"{source} holds a backbone alone, so the detector would find nothing: give the "
             "checkpoint of a detector trained with this config."

@@ -15,7 +15,7 @@ from resnest_dense.data.own_files import files_of
 from resnest_dense.data.panoptic_json import load_panoptic_json, thing_categories
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["read_own_categories", "use_own_data"]
+__all__ = ["use_own_data"]
 
 _NAMES = {"train": "own_train", "val": "own_val"}
 
@@ -57,17 +57,6 @@ def use_own_data(cfg: CfgNode, args: argparse.Namespace) -> bool:
         _forget(_NAMES[split])
         register_coco_instances(_NAMES[split], metadata, files.json, files.images)
     return True
-
-
-def read_own_categories(args: argparse.Namespace, split: str) -> dict[int, str]:
-    """Names of the detected categories of own data by id, in the order of the ids; empty without.
-
-    Args:
-        args: parsed by a parser that :func:`resnest_dense.data.own_files.add_arguments` extended.
-        split: "train" or "val".
-    """
-    files = files_of(args, split)
-    return _names_of(files) if files else {}
 
 
 def _names_of(files):

@@ -1,121 +1,117 @@
-"""A trained detector on images: detections as COCO-format JSON, and pictures to look at."""
+"""A trained detector on images, whichever kind of config it was trained with."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import detectron2.data.transforms as T
 import numpy as np
 import torch
 from detectron2.data import MetadataCatalog
-from detectron2.data.detection_utils import read_image
-from detectron2.evaluation.coco_evaluation import instances_to_coco_json
-from detectron2.modeling import build_model
-from detectron2.structures import Instances
-from detectron2.utils.visualizer import Visualizer
+from detectron2.data.transforms import AugInput
 
-from resnest_dense.configs import find_config
 from resnest_dense.d2.classes import Classes, read_classes
-from resnest_dense.d2.config import get_cfg
-from resnest_dense.d2.loading import load_weights
+from resnest_dense.d2.detector import Detector, build_detector, load_detector
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 
-__all__ = ["DetectionPredictor", "write_detections"]
+__all__ = ["DetectionPredictor"]
+
+# Where detectron2's models keep the least score of what they put out.
+_THRESHOLDS = ("test_score_thresh", "combine_instances_score_thresh")
 
 
 class DetectionPredictor:
-    """A detector that is ready for images.
+    """A detector that is ready for images: boxes, masks, keypoints, panoptic segments.
 
     Args:
-        config: path of the config that it was trained with (``config.yaml`` in its ``OUTPUT_DIR``
-            is complete), or the name of a shipped one.
-        checkpoint: path, or a detector's name in the catalog.
+        config: a YAML config or a LazyConfig: the path of what it was trained with (``config.yaml``
+            in its output folder is complete), or the name of a shipped one.
+        checkpoint: path, address, or a detector's name in the catalog; the config's when None.
         device: where it runs; a GPU if there is one, when None.
-        threshold: least score of a detection.
+        threshold: least score of a detection, 0 to 1.
+        classes: file with the classes (``classes.json`` or COCO format); when None, the one beside
+            the checkpoint, or else those of the data set that the config names.
+        overrides: of the config, see :func:`resnest_dense.d2.detector.build_detector`.
 
     Raises:
-        ResNeStError: no such config or checkpoint, a checkpoint of another network or without heads,
-            or class names that are known nowhere.
+        ResNeStError: no such config or checkpoint, a checkpoint of another network or of a backbone
+            alone, or class names that are known nowhere or of another number.
     """
 
-    def __init__(self, config: str | Path, checkpoint: str | Path, *, device: str | None = None,
-                 threshold: float = 0.5):
-        cfg = get_cfg()
-        cfg.merge_from_file(str(find_config(str(config), "detectron2")))
-        cfg.MODEL.DEVICE = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        cfg.MODEL.WEIGHTS = str(checkpoint)
-        cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = cfg.MODEL.RETINANET.SCORE_THRESH_TEST = threshold
-        self.classes = _find_classes(cfg, checkpoint)
-        self.format = cfg.INPUT.FORMAT
-        self.model = build_model(cfg).eval()
-        load_weights(self.model, cfg, whole=True)
-        self._resize = T.ResizeShortestEdge(
-            [cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
+    def __init__(self, config: str | Path, checkpoint: str | Path | None = None, *,
+                 device: str | None = None, threshold: float = 0.5,
+                 classes: str | Path | None = None, overrides: Sequence[str] = ()):
+        if not 0 <= threshold <= 1:
+            raise ResNeStValueError(f"threshold={threshold}: use a number from 0 to 1.")
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        detector = build_detector(config, overrides=overrides, device=device)
+        checkpoint = str(checkpoint or detector.weights)
+        if not checkpoint:
+            raise ResNeStError(f"{detector.config} names no weights: give a checkpoint.")
+        self.model = detector.model
+        load_detector(detector, checkpoint)
+        self.format = detector.image_format
+        self.classes = _find_classes(detector, checkpoint, classes)
+        self._augmentations = detector.augmentations
+        for module in self.model.modules():
+            for name in _THRESHOLDS:
+                if hasattr(module, name):
+                    setattr(module, name, threshold)
 
-    @torch.inference_mode()
-    def __call__(self, image: np.ndarray) -> Instances:
-        """The detections, on the CPU, in an image (H, W, 3) uint8 in RGB."""
+    @torch.no_grad()  # detectron2's results in JSON change keypoints in place
+    def __call__(self, image: np.ndarray) -> dict[str, Any]:
+        """What detectron2's own predictor returns, on the CPU: "instances", and of a panoptic model
+        "sem_seg" and "panoptic_seg" too.
+
+        Args:
+            image: uint8 in RGB, (H, W, 3); grey (H, W) and RGBA (H, W, 4) do as well.
+        """
+        image = _as_rgb(image)
         height, width = image.shape[:2]
         if self.format == "BGR":
             image = image[:, :, ::-1]
-        resized = self._resize.get_transform(image).apply_image(image)
-        tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1))).float()
-        [output] = self.model([{"image": tensor, "height": height, "width": width}])
-        return output["instances"].to("cpu")
+        inputs = AugInput(image)
+        self._augmentations(inputs)
+        tensor = torch.from_numpy(np.ascontiguousarray(inputs.image.transpose(2, 0, 1))).float()
+        [outputs] = self.model([{"image": tensor, "height": height, "width": width}])
+        return {key: _to_cpu(value) for key, value in outputs.items()}
 
 
-def write_detections(predictor: DetectionPredictor, images: Iterable[str | Path],
-                     out: str | Path) -> list[dict]:
-    """Detects in images and writes what was found.
-
-    Args:
-        predictor: the detector.
-        images: files.
-        out: folder; an image ``a.jpg`` gives the picture ``a.png``, and all give
-            ``detections.json``: COCO-format results with ``file_name`` beside ``image_id``.
-
-    Returns:
-        The entries of ``detections.json``.
-
-    Raises:
-        ResNeStValueError: a file that is no image, or two images with the same stem.
-    """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    results, stems = [], set()
-    for number, path in enumerate(map(Path, images), start=1):
-        if path.stem in stems:
-            raise ResNeStValueError(f"{path}: another image is called {path.stem!r} too.")
-        stems.add(path.stem)
-        try:
-            image = read_image(str(path), format="RGB")
-        except OSError as error:
-            raise ResNeStValueError(f"{path} is no image that can be read: {error}") from error
-        found = predictor(image)
-        for entry in instances_to_coco_json(found, number):
-            entry["category_id"] = predictor.classes.ids[entry["category_id"]]
-            results.append({"file_name": path.name, **entry})
-        metadata = predictor.classes.metadata()
-        picture = Visualizer(image, metadata, scale=_scale(image)).draw_instance_predictions(found)
-        picture.save(str(out / f"{path.stem}.png"))
-    (out / "detections.json").write_text(json.dumps(results))
-    return results
-
-
-def _scale(image: np.ndarray) -> float:
-    # Labels have a size in pixels, so small images are drawn larger.
-    return max(1.0, 480 / max(image.shape[:2]))
-
-
-def _find_classes(cfg, checkpoint) -> Classes:
-    if (saved := read_classes(Path(checkpoint).parent)) is not None:
-        return saved
-    for name in (*cfg.DATASETS.TEST, *cfg.DATASETS.TRAIN):
-        names = MetadataCatalog.get(name).get("thing_classes")
-        if names:
-            ids = MetadataCatalog.get(name).thing_dataset_id_to_contiguous_id
-            return Classes(tuple(sorted(ids, key=ids.get)), tuple(names))
-    raise ResNeStError(
-        f"The class names of {checkpoint} are unknown: there is no classes.json beside it, and the "
-        f"config's data sets {list(cfg.DATASETS.TEST)} are not registered."
+def _as_rgb(image: np.ndarray) -> np.ndarray:
+    if image.dtype == np.uint8 and image.ndim == 2:
+        return np.repeat(image[:, :, None], 3, axis=2)
+    if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] in (3, 4) and image.size:
+        return image[:, :, :3]
+    raise ResNeStValueError(
+        f"An image of shape {image.shape} and type {image.dtype}: give (H, W, 3) in uint8."
     )
+
+
+def _to_cpu(value):
+    if isinstance(value, tuple):  # panoptic_seg: the map of segments, and what each is
+        return value[0].to("cpu"), value[1]
+    return value.to("cpu")
+
+
+def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) -> Classes:
+    found = read_classes(file) if file else read_classes(Path(checkpoint).absolute().parent)
+    for name in detector.datasets:
+        metadata = MetadataCatalog.get(name)
+        if found is None and metadata.get("thing_classes"):
+            found = Classes.from_metadata(metadata)
+    if found is None:
+        raise ResNeStError(
+            f"The class names of {checkpoint} are unknown: there is no classes.json beside it, and "
+            f"the config's data sets {list(detector.datasets)} are not registered. Name a "
+            "COCO-format file of the data by --classes."
+        )
+    outputs = _count_classes(detector.model)
+    if outputs not in (None, len(found.names)):
+        raise ResNeStError(
+            f"{checkpoint} detects {outputs} classes, and there are {len(found.names)} names "
+            f"({', '.join(found.names[:3])}, ...). Name a COCO-format file of the data by --classes."
+        )
+    return found
+
+
+def _count_classes(model) -> int | None:
+    return getattr(getattr(model, "roi_heads", model), "num_classes", None)

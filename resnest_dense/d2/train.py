@@ -6,17 +6,19 @@ from collections import OrderedDict
 
 import torch
 from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
 from detectron2.engine import default_argument_parser, default_setup, launch
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
 from resnest_dense.configs import find_config
-from resnest_dense.d2.classes import write_classes
+from resnest_dense.d2.classes import Classes, write_classes
 from resnest_dense.d2.config import get_cfg
 from resnest_dense.d2.datasets import check_datasets
-from resnest_dense.d2.own_data import read_own_categories, use_own_data
+from resnest_dense.d2.own_data import use_own_data
 from resnest_dense.d2.panoptic import derive_missing, use_derived_stuff
+from resnest_dense.d2.preflight import SWITCH, check_first_batch
 from resnest_dense.d2.trainer import Trainer, evaluate
 from resnest_dense.d2.tta import check_augmentable
 from resnest_dense.data.own_files import add_arguments
@@ -31,6 +33,8 @@ def make_parser() -> argparse.ArgumentParser:
     """detectron2's own arguments, and those that name the user's own COCO-format data."""
     parser = default_argument_parser()
     add_arguments(parser)
+    parser.add_argument(SWITCH, action="store_true", help="train although the preflight finds an "
+                        "error; what it finds is still printed")
     return parser
 
 
@@ -123,11 +127,20 @@ def _work(args: argparse.Namespace) -> OrderedDict:
         if comm.is_main_process():
             verify_results(cfg, results)
         return results
-    if (categories := read_own_categories(args, "train")) and comm.is_main_process():
-        write_classes(cfg.OUTPUT_DIR, categories)
     trainer = Trainer(cfg)
-    trainer.resume_or_load(resume=args.resume)
+    if comm.is_main_process():
+        _keep_classes(cfg)
+    report = trainer.resume_or_load(resume=args.resume)
+    check_first_batch(trainer, report, resumed=args.resume and trainer.start_iter > 0,
+                      proceed=args.ignore_preflight)
     return trainer.train()
+
+
+def _keep_classes(cfg: CfgNode) -> None:
+    # Known now at the latest: the trainer has loaded the set.
+    metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0])
+    if metadata.get("thing_classes"):
+        write_classes(cfg.OUTPUT_DIR, Classes.from_metadata(metadata))
 
 
 def _set_up_logging(cfg: CfgNode) -> None:

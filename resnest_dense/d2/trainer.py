@@ -19,11 +19,13 @@ from torch.utils.data import DataLoader
 
 from resnest_dense.d2.clock import EvaluationClock
 from resnest_dense.d2.compat import cpu_data_parallel
+from resnest_dense.d2.coverage import Coverage
 from resnest_dense.d2.evaluators import build_coco_evaluator, build_evaluator
 from resnest_dense.d2.interrupt import SaveOnInterrupt
 from resnest_dense.d2.loading import load_weights
 from resnest_dense.d2.tta import augmented
 from resnest_dense.nn.norm import replace_sync_batch_norms
+from resnest_dense.weights import LoadReport
 
 __all__ = ["RESULTS_FILE", "Trainer", "evaluate"]
 
@@ -112,19 +114,22 @@ class Trainer(DefaultTrainer):
         self._last_eval_results = {**self._last_eval_results, **results}
         return results
 
-    def resume_or_load(self, resume: bool = True) -> None:
+    def resume_or_load(self, resume: bool = True) -> LoadReport | Coverage | None:
         """Continues from the last checkpoint of ``OUTPUT_DIR``; without one, or where ``resume`` is
         false, starts from ``MODEL.WEIGHTS``.
+
+        Returns:
+            What was loaded of ``MODEL.WEIGHTS``, see :func:`resnest_dense.d2.loading.load_weights`.
         """
         if resume and self.checkpointer.has_checkpoint():
             super().resume_or_load(resume=True)
-            return
+            return None
         if resume:
             logging.getLogger(__name__).warning(
                 "--resume: no checkpoint in %s, so training starts from the beginning.",
                 self.cfg.OUTPUT_DIR,
             )
-        load_weights(self.model, self.cfg)
+        return load_weights(self.model, self.cfg)
 
 
 def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:

@@ -92,5 +92,5 @@ class ResNeSt(network.ResNeSt, BaseModule):
         named = [cfg["checkpoint"] for cfg in configs if cfg["type"] in ("Pretrained", PretrainedInit)]
         if not named:
             return super().init_weights()
-        initialize(self, named[0])
+        self.load_report = initialize(self, named[0])
         self._is_init = True

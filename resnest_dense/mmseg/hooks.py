@@ -12,6 +12,7 @@ from torch import nn
 from resnest_dense.data.label_check import check_labels
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.mmseg.checkpoint import fit_checkpoint
+from resnest_dense.mmseg.preflight import check_first_batch
 from resnest_dense.mmseg.registry import HOOKS
 
 __all__ = ["IterationSeedHook", "PreflightHook", "check_dataset"]
@@ -19,14 +20,18 @@ __all__ = ["IterationSeedHook", "PreflightHook", "check_dataset"]
 
 @HOOKS.register_module()
 class PreflightHook(Hook):
-    """Checks before the first iteration: labels, class counts, and that a checkpoint fits.
+    """Checks before the first iteration: labels, class counts, that a checkpoint fits, and the
+    first batch with the settings of the run.
 
     Args:
         limit: labels to read in each set, evenly spread.
+        proceed: train although the first batch or its settings are certainly wrong.
     """
 
-    def __init__(self, limit: int = 500):
+    def __init__(self, limit: int = 500, proceed: bool = False):
         self.limit = limit
+        self.proceed = proceed
+        self._looked = False
         self._new_classifiers = []
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -45,6 +50,11 @@ class PreflightHook(Hook):
             loaders.append(("validation set", runner.val_dataloader))
         for name, loader in loaders:
             self._check(name, loader.dataset, runner)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        if not self._looked:
+            check_first_batch(runner, _bare(runner.model), data_batch, proceed=self.proceed)
+            self._looked = True
 
     def before_val(self, runner: Runner) -> None:
         self._refuse_new_classifiers(runner)

@@ -1,4 +1,4 @@
-"""A trained segmentor on images: labels, and pictures to look at."""
+"""A trained segmentor on images and videos: labels, and pictures to look at."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,12 +15,13 @@ from PIL import Image
 from resnest_dense import weights
 from resnest_dense.configs import find_config
 from resnest_dense.data.label_pictures import default_palette, draw_labels
+from resnest_dense.data.videos import annotate_video
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.mmseg.checkpoint import fit_checkpoint
 from resnest_dense.mmseg.loading import check_input
 from resnest_dense.weights.metadata import read_metadata
 
-__all__ = ["SegmentationPredictor", "find_checkpoint", "write_predictions"]
+__all__ = ["SegmentationPredictor", "annotate_segments", "find_checkpoint", "write_predictions"]
 
 
 class SegmentationPredictor:
@@ -100,6 +101,34 @@ def write_predictions(predictor: SegmentationPredictor, images: Iterable[str | P
         overlay.save(files[1])
         written[path.stem] = files
     return list(written.values())
+
+
+def annotate_segments(predictor: SegmentationPredictor, video: str | Path,
+                      out: str | Path) -> int:
+    """Predicts each frame of a video.
+
+    Args:
+        predictor: the model.
+        video: file.
+        out: folder of the two files of :func:`resnest_dense.data.videos.annotate_video`; ``found``
+            in its JSON is the share of the frame's pixels that each class has.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        ResNeStError: a file that is no video.
+    """
+
+    def annotate(frame):
+        labels = predictor(np.ascontiguousarray(frame[..., ::-1]))
+        overlay = draw_labels(frame, labels, predictor.classes, palette=predictor.palette)
+        shares = np.bincount(labels.ravel(), minlength=len(predictor.classes)) / labels.size
+        found = {name: round(share, 6) for name, share in zip(predictor.classes, shares) if share}
+        # The picture has a legend beside the image; the video keeps its size.
+        return np.asarray(overlay)[:frame.shape[0], :frame.shape[1]], found
+
+    return annotate_video(Path(video), Path(out), annotate)
 
 
 def find_checkpoint(source: str | Path) -> Path:

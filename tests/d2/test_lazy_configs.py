@@ -121,7 +121,6 @@ SMALL = ["train.device=cpu", "train.max_iter=2", "train.log_period=1", "dataload
          "model.backbone.bottom_up.architecture.name=resnest14",
          "model.proposal_generator.pre_nms_topk=[50,20]",
          "model.proposal_generator.post_nms_topk=[20,10]",
-         "model.proposal_generator.batch_size_per_image=16", "model.roi_heads.batch_size_per_image=16",
          "model.roi_heads.box_predictor.test_score_thresh=0.0"]
 
 

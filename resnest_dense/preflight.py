@@ -1,0 +1,217 @@
+"""Checks of a training run on its first batch, whichever framework trains: a line each."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from resnest_dense.errors import ResNeStError
+from resnest_dense.nn.norm import SyncBatchNorm
+
+__all__ = ["Finding", "InputSettings", "check_input", "check_learning_rate", "check_norms",
+           "check_weights", "conclude"]
+
+# Below this many images a group, batch statistics are too noisy (Group Normalization, figure 1,
+# arXiv 1803.08494: the error of batch norm rises from 8 images a group on).
+_LEAST_IMAGES = 8
+_IMAGENET_MEAN = {"RGB": (123.675, 116.28, 103.53), "BGR": (103.53, 116.28, 123.675)}
+_OTHER_ORDER = {"RGB": "BGR", "BGR": "RGB"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the preflight.
+
+    Args:
+        subject: what was looked at.
+        severity: "fine", "warning", or "error" where training would certainly go wrong.
+        text: what was seen, and the remedy where it is not fine.
+    """
+
+    subject: str
+    severity: str
+    text: str
+
+    def __str__(self) -> str:
+        mark = "" if self.severity == "fine" else f"{self.severity}: "
+        return f"Preflight, {self.subject}: {mark}{self.text}"
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """What a config does to images, and what it calls that.
+
+    Args:
+        order: channel order that the network gets, "RGB" or "BGR".
+        mean: subtracted from the channels, in that order.
+        std: divides the channels after that.
+        keys: what the config calls order, mean and std.
+    """
+
+    order: str
+    mean: Sequence[float]
+    std: Sequence[float]
+    keys: tuple[str, str, str]
+
+
+def check_input(images: Iterable[Tensor], settings: InputSettings, *, unit_std: bool) -> Finding:
+    """The values of a batch after normalisation. Weights whose input is known have compared it with
+    the settings when they were loaded.
+
+    Args:
+        images: (C, H, W) each, before it, channels in the order of ``settings``.
+        settings: how they are normalised.
+        unit_std: whether the weights that training starts from need a deviation near 1, as all
+            published ResNeSts do (Microsoft's ResNets are trained on a std of 1, on 0 to 255).
+    """
+    values = torch.cat([image.flatten(1).double().cpu() for image in images], dim=1)
+    if not values.isfinite().all():
+        return Finding("input", "error", "images hold values that are no numbers (NaN, infinite).")
+    scaled = (values - _column(settings.mean)) / _column(settings.std)
+    deviation = scaled.std(dim=1)
+    seen = f"mean {_rounded(scaled.mean(dim=1))}, std {_rounded(deviation)} after normalisation"
+    problem = _range_problem(values.max().item(), settings) or _order_problem(settings)
+    if problem:
+        return Finding("input", "error", f"{seen}; {problem}")
+    if deviation.max() > 5 and (unit_std or max(settings.std) != 1):
+        return Finding("input", "error" if unit_std else "warning", f"{seen}; that is far from 1: "
+                       f"{settings.keys[2]} is {list(settings.std)}. ResNeSt weights need "
+                       "[58.395, 57.12, 57.375] in RGB.")
+    if deviation.max() < 0.05:
+        return Finding("input", "warning", f"{seen}; the images are almost of one colour: look at "
+                       "the data.")
+    return Finding("input", "fine", f"{seen}.")
+
+
+def _range_problem(top: float, settings: InputSettings) -> str:
+    mean, std, (_, mean_key, std_key) = list(settings.mean), list(settings.std), settings.keys
+    if 0 < top <= 1 < max(mean):
+        return (f"the images are 0 to 1, and {mean_key} {mean} is for 0 to 255. Give images of 0 to "
+                f"255, or divide {mean_key} and {std_key} by 255.")
+    if top > 2 and 0 < max(mean) <= 1 and max(std) <= 1:
+        return (f"the images are 0 to {top:.0f}, and {mean_key} {mean}, {std_key} {std} are for 0 to "
+                "1. Multiply both by 255.")
+    return ""
+
+
+def _order_problem(settings: InputSettings) -> str:
+    other = _OTHER_ORDER.get(settings.order)
+    if other is None or not _close(settings.mean, _IMAGENET_MEAN[other]):
+        return ""
+    order_key, mean_key, _ = settings.keys
+    return (f"{order_key} gives {settings.order}, and {mean_key} {list(settings.mean)} is in the "
+            f"order of {other}. Turn one of them around.")
+
+
+def check_norms(model: nn.Module, *, images: int, processes: int) -> Finding:
+    """Batch norms that learn, and over how many images.
+
+    Args:
+        model: in training mode.
+        images: in the batch of one process.
+        processes: that train together.
+    """
+    groups: dict[tuple[str, int], set[str]] = {}
+    for name, norm in model.named_modules():
+        if isinstance(norm, _BatchNorm) and norm.training and _learns(norm):
+            count = images * (processes if _synchronises(norm) else 1)
+            groups.setdefault((type(norm).__name__, count), set()).add(name.split(".")[0])
+    small = [f"{kind} in {', '.join(sorted(parts))} over {count}"
+             for (kind, count), parts in groups.items() if count < _LEAST_IMAGES]
+    if small:
+        return Finding("norms", "warning", f"batch statistics of fewer than {_LEAST_IMAGES} images "
+                       f"({'; '.join(small)}) cost accuracy: SyncBN over more devices, GN or "
+                       "FrozenBN avoid it.")
+    text = "; ".join(f"{kind} over {count} images" for kind, count in groups) or "no batch norm learns"
+    return Finding("norms", "fine", f"{text}.")
+
+
+def check_learning_rate(rate: float, *, images: int, reference: tuple[float, int],
+                        key: str) -> Finding:
+    """The learning rate against the linear rule (arXiv 1706.02677).
+
+    Args:
+        rate: of the config.
+        images: in a batch of all processes.
+        reference: a rate, and the images that it is for.
+        key: what the config calls the rate.
+    """
+    wanted = reference[0] * images / reference[1]
+    text = f"{key} is {rate:g} for {images} images a batch"
+    if not (math.isfinite(rate) and rate > 0):
+        return Finding("learning rate", "error", f"{text}: nothing would be learned. "
+                       f"The linear rule gives {wanted:g}.")
+    if not 0.5 <= rate / wanted <= 2:
+        return Finding("learning rate", "warning", f"{text}, {rate / wanted:.3g} times what the "
+                       f"linear rule gives ({reference[0]:g} for {reference[1]} images: {wanted:g}).")
+    return Finding("learning rate", "fine", f"{text}; the linear rule gives {wanted:g}.")
+
+
+def check_weights(backbone: nn.Module, loaded: tuple[tuple[int, int], tuple[int, int]] | None, *,
+                  key: str) -> Finding:
+    """How much of the model does not start from random weights.
+
+    Args:
+        backbone: which may have frozen parts.
+        loaded: weights loaded, and all there are, of the backbone and of the rest; None for nothing.
+        key: what the config calls the weights.
+    """
+    if loaded is not None:
+        backbone_share, rest_share = (f"{100 * part // max(whole, 1)}% ({part} of {whole})"
+                                      for part, whole in loaded)
+        return Finding("weights", "fine", f"backbone {backbone_share}, heads {rest_share} loaded.")
+    frozen = [name for name, p in backbone.named_parameters() if not p.requires_grad]
+    if frozen:
+        return Finding("weights", "error", f"{key} names none, and {len(frozen)} weights of the "
+                       f"backbone ({frozen[0]}, ...) are frozen: they would stay random. Name "
+                       "weights, or freeze nothing.")
+    return Finding("weights", "warning", "all are random: nothing was loaded. That needs a "
+                   "schedule several times as long as one from ImageNet weights.")
+
+
+def conclude(findings: Sequence[Finding], everywhere: Iterable[Sequence[Finding]],
+             log: Callable[[str, bool], None], *, switch: str, proceed: bool) -> None:
+    """Logs every line, and stops the run at an error: in all processes or in none, as one alone
+    would leave the others waiting.
+
+    Args:
+        findings: of this process.
+        everywhere: of all processes, this one too.
+        log: gets each line, and whether it is a matter of concern.
+        switch: what lets training go on.
+        proceed: whether that is set.
+
+    Raises:
+        ResNeStError: an error, unless ``proceed``.
+    """
+    errors = {finding.subject: finding for found in (*everywhere, findings) for finding in found
+              if finding.severity == "error"}
+    for line in dict.fromkeys([*findings, *errors.values()]):
+        log(str(line), line.severity != "fine")
+    if errors and not proceed:
+        raise ResNeStError(f"{' '.join(map(str, errors.values()))} To train all the same, give "
+                           f"{switch}.")
+
+
+def _learns(norm: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in norm.parameters())
+
+
+def _synchronises(norm: nn.Module) -> bool:
+    ours_or_torchs = isinstance(norm, (SyncBatchNorm, nn.SyncBatchNorm))
+    return ours_or_torchs or type(norm).__name__ == "NaiveSyncBatchNorm"  # detectron2's
+
+
+def _column(values: Sequence[float]) -> Tensor:
+    return torch.tensor(list(values), dtype=torch.float64)[:, None]
+
+
+def _close(given: Sequence[float], wanted: Sequence[float]) -> bool:
+    return len(given) == len(wanted) and all(abs(a - b) <= 1 for a, b in zip(given, wanted))
+
+
+def _rounded(values: Tensor) -> list[float]:
+    return [round(value, 2) for value in values.tolist()]

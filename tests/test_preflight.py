@@ -1,0 +1,115 @@
+"""What the preflight says of a batch, of norms, of a learning rate and of weights."""
+
+import re
+
+import pytest
+import torch
+
+from resnest_dense import ResNeStError, create_backbone
+from resnest_dense.preflight import (
+    InputSettings,
+    check_input,
+    check_learning_rate,
+    check_norms,
+    check_weights,
+    conclude,
+)
+
+KEYS = ("INPUT.FORMAT", "MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD")
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+
+def batch(scale=1.0, dtype=torch.uint8):
+    values = torch.randn(2, 3, 40, 50, generator=torch.manual_seed(0))
+    pixels = values * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
+    return [(image * scale).to(dtype) for image in pixels.clamp(0, 255)]
+
+
+def look(images, order="RGB", mean=MEAN, std=STD, **options):
+    return check_input(images, InputSettings(order, mean, std, KEYS), **{"unit_std": True, **options})
+
+
+def test_a_batch_as_it_should_be_is_fine():
+    found = look(batch())
+    assert found.severity == "fine" and "std [0.9" in str(found)
+
+
+@pytest.mark.parametrize("images,settings,words", [
+    (batch(1 / 255, torch.float32), {}, "the images are 0 to 1.*MODEL.PIXEL_MEAN"),
+    (batch(), dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)), "for 0 to 1. Multiply"),
+    (batch(), dict(std=(1, 1, 1)), "MODEL.PIXEL_STD is .1, 1, 1"),
+    (batch(), dict(order="BGR"), "INPUT.FORMAT gives BGR, and MODEL.PIXEL_MEAN .* order of RGB"),
+    (batch(), dict(mean=MEAN[::-1]), "INPUT.FORMAT gives RGB, and MODEL.PIXEL_MEAN .* order of BGR"),
+    ([torch.full((3, 8, 8), float("nan"))], {}, "no numbers"),
+])
+def test_what_is_certainly_wrong_is_an_error_that_names_the_keys(images, settings, words):
+    found = look(images, **settings)
+    assert found.severity == "error"
+    with pytest.raises(ResNeStError, match=words):
+        conclude([found], [[found]], lambda line, concern: None, switch="--x", proceed=False)
+
+
+def test_microsofts_resnets_have_a_std_of_one_on_purpose():
+    found = look(batch(), order="BGR", mean=MEAN[::-1], std=(1, 1, 1), unit_std=False)
+    assert found.severity == "fine"
+
+
+def test_images_of_one_colour_are_a_warning():
+    assert look([torch.full((3, 8, 8), 90, dtype=torch.uint8)]).severity == "warning"
+
+
+@pytest.mark.parametrize("norm,images,processes,severity,words", [
+    ("BN", 2, 8, "warning", "BatchNorm2d in .*stem over 2"), ("BN", 8, 1, "fine", "8 images"),
+    ("SyncBN", 2, 8, "fine", "16 images"), ("SyncBN", 2, 1, "warning", "over 2"),
+    ("FrozenBN", 1, 1, "fine", "no batch norm learns"), ("GN", 1, 1, "fine", "no batch norm learns"),
+])
+def test_norms_are_counted_over_what_they_see(norm, images, processes, severity, words):
+    with torch.device("meta"):
+        net = create_backbone("resnest14", norm=norm)
+    found = check_norms(net, images=images, processes=processes)
+    assert found.severity == severity
+    assert re.search(words, str(found)), found
+
+
+def test_norms_that_do_not_learn_count_nowhere():
+    with torch.device("meta"):
+        net = create_backbone("resnest14", norm="BN").requires_grad_(False)
+    assert check_norms(net, images=1, processes=1).severity == "fine"
+    assert check_norms(net.requires_grad_(True).eval(), images=1, processes=1).severity == "fine"
+
+
+@pytest.mark.parametrize("rate,images,severity,words", [
+    (0.02, 16, "fine", "gives 0.02"), (0.0025, 2, "fine", "gives 0.0025"),
+    (0.02, 2, "warning", "8 times"), (0.0, 16, "error", "nothing would be learned"),
+    (float("nan"), 16, "error", "gives 0.02"),
+])
+def test_the_linear_rule(rate, images, severity, words):
+    found = check_learning_rate(rate, images=images, reference=(0.02, 16), key="SOLVER.BASE_LR")
+    assert found.severity == severity and words in str(found) and "SOLVER.BASE_LR" in str(found)
+
+
+def test_weights_in_percent_and_frozen_random_ones():
+    with torch.device("meta"):
+        free, frozen = (create_backbone("resnest14", freeze_at=at) for at in (0, 2))
+    found = check_weights(frozen, ((126, 127), (0, 96)), key="MODEL.WEIGHTS")
+    assert "backbone 99% (126 of 127), heads 0% (0 of 96)" in str(found)
+    assert check_weights(free, None, key="MODEL.WEIGHTS").severity == "warning"
+    found = check_weights(frozen, None, key="MODEL.WEIGHTS")
+    assert found.severity == "error" and "MODEL.WEIGHTS names none" in str(found)
+
+
+def test_a_line_each_and_the_switch_lets_training_go_on():
+    found = [check_learning_rate(0.0, images=16, reference=(0.02, 16), key="LR"), look(batch())]
+    lines = []
+    keep = lambda line, concern: lines.append((line, concern))
+    with pytest.raises(ResNeStError, match="LR is 0.*give --x"):
+        conclude(found, [found], keep, switch="--x", proceed=False)
+    conclude(found, [found], keep, switch="--x", proceed=True)
+    assert [concern for _, concern in lines] == [True, False] * 2
+    assert lines[0][0].startswith("Preflight, learning rate: error: LR is 0")
+
+
+def test_an_error_in_another_process_stops_this_one_too():
+    fine, wrong = look(batch()), look(batch(1 / 255, torch.float32))
+    with pytest.raises(ResNeStError, match="the images are 0 to 1"):
+        conclude([fine], [[fine], [wrong]], lambda *_: None, switch="--x", proceed=False)

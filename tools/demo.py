@@ -1,0 +1,51 @@
+#!/usr/bin/env python
+"""Draws what a detector finds in images or a video, with the habits of detectron2's own demo.
+
+    python tools/demo.py --config-file resnest50_mask_rcnn.yaml --input a.jpg b.jpg --output out \
+        --opts MODEL.WEIGHTS output/model_final.pth
+    python tools/demo.py --config-file output/config.yaml --video-input street.mp4 --output out
+"""
+
+import argparse
+import sys
+
+from resnest_dense.d2.predictions import annotate_detections, write_detections
+from resnest_dense.d2.predictor import DetectionPredictor
+from resnest_dense.data.images import find_images
+from resnest_dense.errors import ResNeStError
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config-file", required=True, help="YAML config or LazyConfig: a path, or "
+                        "the name of a shipped one")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--input", nargs="+", metavar="FILE", help="images, folders or patterns")
+    source.add_argument("--video-input", metavar="FILE", help="a video")
+    parser.add_argument("--output", default="predictions", help="folder of pictures and JSON")
+    parser.add_argument("--confidence-threshold", type=float, default=0.5)
+    parser.add_argument("--opts", nargs=argparse.REMAINDER, default=[], help="overrides of the "
+                        "config: KEY VALUE pairs, or key=value for a LazyConfig")
+    return parser
+
+
+def main() -> int:
+    args = make_parser().parse_args()
+    try:
+        images = find_images(args.input or ())
+        predictor = DetectionPredictor(args.config_file, overrides=args.opts,
+                                       threshold=args.confidence_threshold)
+        if images:
+            found = write_detections(predictor, images, args.output)
+            print(f"{len(found)} detections in {len(images)} images: see {args.output}")
+        else:
+            frames = annotate_detections(predictor, args.video_input, args.output)
+            print(f"{frames} frames: see {args.output}")
+    except ResNeStError as error:
+        print(f"demo.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
