@@ -72,7 +72,8 @@ def main(argv=None):
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         state = create_backbone(args.architecture).state_dict()
-        for name in (*(f"{layout}.pth" for layout in LAYOUTS), "upstream.safetensors", "legacy.pth"):
+        names = [f"{layout}.pth" for layout in LAYOUTS]
+        for name in (*names, "upstream.safetensors", "legacy.pth"):
             print(compare(state, Path(folder, name), args))
 
 

@@ -71,7 +71,8 @@ def versions_table() -> str:
 def report() -> str:
     """Versions and advice as text."""
     advice = advise(installed())
-    lines = [versions_table(), "", *(f"{'PROBLEM' if a.serious else 'note'}: {a.text}" for a in advice)]
+    lines = [versions_table(), "",
+             *(f"{'PROBLEM' if a.serious else 'note'}: {a.text}" for a in advice)]
     if not any(a.serious for a in advice):
         lines.append("No known problem.")
     return "\n".join(lines)
@@ -123,7 +124,8 @@ _KNOWN = (
     Advice(True, _mismatched_torchvision,
            "torch and torchvision do not belong together (torch 2.N goes with torchvision 0.(N+15)). "
            "Fix: pip install --upgrade torch torchvision, in one command"),
-    Advice(True, lambda v: (_detectron2(v) or bool(v.get("mmengine"))) and not v.get("pkg_resources"),
+    Advice(True, lambda v: (_detectron2(v) or bool(v.get("mmengine")))
+           and not v.get("pkg_resources"),
            "setuptools 82 and later have no pkg_resources, which detectron2's model zoo and mmengine's "
            "configs import. Fix: pip install 'setuptools<82'"),
     Advice(True, lambda v: bool(v.get("opencv-python")) and bool(v.get("opencv-python-headless")),

@@ -11,16 +11,17 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     """Adds ``evaluate-published``."""
     command = commands.add_parser(
         "evaluate-published", help="measure a published detector or segmentor, and compare",
-        description="Fetches a checkpoint, evaluates it with the config that it belongs to, compares "
-        "with the published metrics and prints the environment. Exits with 1 where they differ by "
-        "more than 0.1.")
+        description="Fetches a checkpoint, evaluates it with the config that it belongs to, "
+        "compares with the published metrics and prints the environment. Exits with 1 where they "
+        "differ by more than 0.1.")
     command.add_argument("name", help="a name in the catalog")
-    command.add_argument("--data", metavar="DIR", help="the folder that holds coco/, or that of the "
-                         "segmentation set; default: DETECTRON2_DATASETS, or the config's")
+    command.add_argument("--data", metavar="DIR", help="the folder that holds coco/, or that of "
+                         "the segmentation set; default: DETECTRON2_DATASETS, or the config's")
     command.add_argument("--multi-scale", action="store_true",
                          help="the result with flips and scales, where both were published")
     command.add_argument("--num-gpus", type=int, default=1, metavar="N", help="for detectors")
-    command.add_argument("--out", metavar="DIR", help="predictions and logs (default: published/NAME)")
+    command.add_argument("--out", metavar="DIR",
+                         help="predictions and logs (default: published/NAME)")
     command.add_argument("--opts", nargs=argparse.REMAINDER, default=[], metavar="SETTING",
                          help="override the config: KEY VALUE for detectron2, KEY=VALUE for mmseg")
     command.set_defaults(run=_evaluate_published)

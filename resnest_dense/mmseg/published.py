@@ -27,7 +27,9 @@ def measure(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,
         ResNeStError: no data set, or as :func:`resnest_dense.mmseg.evaluate.run`.
     """
     multi_scale = any(name.endswith("_ms_flip") for name in metrics)
-    settings = [*options, *([f"test_dataloader.dataset.data_root={data_root}"] if data_root else [])]
+    settings = list(options)
+    if data_root:
+        settings.append(f"test_dataloader.dataset.data_root={data_root}")
     args = make_parser().parse_args([
         config, str(checkpoint), "--work-dir", str(out),
         *(["--tta", "published" if dilated_form == "official" else "mmseg"] if multi_scale else []),
@@ -36,7 +38,9 @@ def measure(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,
     try:
         results = run(args)
     except FileNotFoundError as error:
-        raise ResNeStError(f"{config}: {error}. Name the folder of the data set (--data).") from error
+        raise ResNeStError(
+            f"{config}: {error}. Name the folder of the data set (--data)."
+        ) from error
     pixel_accuracy = results.get("pixAcc", results.get("aAcc"))
     return {name: pixel_accuracy if name.startswith("pix_acc") else results["mIoU"]
             for name in metrics}

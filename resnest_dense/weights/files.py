@@ -57,8 +57,9 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], tuple[s
     """The state dict in a ``.pth`` or ``.safetensors`` file, and the names of what is beside it.
 
     A checkpoint of training has the state dict under a name and, for one, an optimizer's state
-    under another; otherwise nothing is beside it. No code that the file holds is run. The file is mapped into memory where its form allows: a
-    tensor takes memory when it is used, and the file must stay as it is until then.
+    under another; otherwise nothing is beside it. No code that the file holds is run. The file is
+    mapped into memory where its form allows: a tensor takes memory when it is used, and the file
+    must stay as it is until then.
 
     Raises:
         ResNeStError: not a file of weights, a damaged one, or one that would run code; the message

@@ -44,7 +44,8 @@ def _rebuild(backbone: Mapping[str, Tensor]) -> ResNeSt | None:
     if architecture is None or stem is None or stem.dim() != 4:
         return None
     norms = {"BN": "running_mean", "GN": "weight"}
-    norm = next((name for name, part in norms.items() if f"res2.0.conv1.norm.{part}" in backbone), "")
+    norm = next((name for name, part in norms.items()
+                 if f"res2.0.conv1.norm.{part}" in backbone), "")
     with torch.device("meta"):  # nothing is initialised only to be overwritten
         return ResNeSt(architecture, norm=norm, in_channels=stem.shape[1],
                        deform=_read_deformable(backbone))

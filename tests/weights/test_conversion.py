@@ -111,7 +111,7 @@ def test_features_are_compared_for_every_kind_of_network(options, tmp_path):
 def test_a_part_of_a_network_is_said_to_be_one(part, tmp_path, caplog):
     state = create_backbone("resnest14").state_dict()
     state = {k: v for k, v in state.items() if k != part}
-    state.setdefault("stem.conv1.weight", torch.zeros(2, 3))  # what makes it a ResNeSt to the reader
+    state.setdefault("stem.conv1.weight", torch.zeros(2, 3))  # a reader asks for a stem
     out = weights.convert(state, "detectron2", tmp_path / "out.pth")
     assert beside(out)["same_features"] is False and "not its features" in caplog.text
 
