@@ -2,7 +2,8 @@
 
 import argparse
 
-from resnest_dense.data.own_files import add_arguments
+from resnest_dense.data.own_files import add_arguments, files_of
+from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["add_commands"]
 
@@ -34,7 +35,7 @@ def _add_show(parser):
     parser.add_argument("--out", default="shown", metavar="DIR", help="folder for the pictures")
     parser.add_argument("--count", type=int, default=16, metavar="N", help="number of pictures")
     parser.add_argument("--opts", nargs="+", default=[], metavar="KEY VALUE",
-                        help="settings of a detector's config to override")
+                        help="settings of a detector's config to override (LazyConfig: KEY=VALUE)")
     add_arguments(parser)
     labels = parser.add_argument_group("own data of a segmentor")
     labels.add_argument("--train", nargs=2, metavar=("IMAGES", "LABELS"), help="folders")
@@ -62,7 +63,10 @@ def _check_data(args: argparse.Namespace) -> int:
 
 
 def _show_data(args: argparse.Namespace) -> None:
-    if _segments(args.config):
+    from resnest_dense.config_kinds import find_any_config
+
+    path, kind = find_any_config(args.config)
+    if kind == "mmseg":
         from resnest_dense.mmseg.settings import read_config
         from resnest_dense.mmseg.show import show_training_data
 
@@ -70,16 +74,17 @@ def _show_data(args: argparse.Namespace) -> None:
             config=args.config, train=args.train, val=args.train, classes=args.classes,
             reduce_zero_label=args.reduce_zero_label, cfg_options={}, launcher="none",
             work_dir=None))
-    else:
+        pictures = show_training_data(cfg, args.out, args.count)
+    elif kind == "yaml":
         from resnest_dense.d2.show import show_training_data
         from resnest_dense.d2.train import read_training_data
 
-        cfg = read_training_data(args)
-    pictures = show_training_data(cfg, args.out, args.count)
+        pictures = show_training_data(read_training_data(args), args.out, args.count)
+    else:
+        from resnest_dense.d2.show import show_lazy_training_data
+
+        if files_of(args, "train"):
+            raise ResNeStValueError(f"{path} is a LazyConfig, whose data it names itself: give "
+                                    "--opts dataloader.train.dataset.names=... instead.")
+        pictures = show_lazy_training_data(path, args.opts, args.out, args.count)
     print(f"{len(pictures)} pictures in {args.out}")
-
-
-def _segments(config):
-    from resnest_dense.configs import list_configs
-
-    return config.endswith(".py") or f"{config}.py" in list_configs("mmseg")

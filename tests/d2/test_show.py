@@ -46,3 +46,15 @@ def test_objects_are_drawn_where_they_are(own_data, tmp_path):
 def test_what_the_user_can_mend_is_one_line(tmp_path, capsys):
     assert main(["show-data", "resnest14_mask_rcnn_mini.yaml", "--out", str(tmp_path)]) == 2
     assert "coco_2017_train" in capsys.readouterr().err
+
+
+def test_data_of_a_lazy_config_are_drawn(own_data, tmp_path, capsys):
+    config(own_data)  # registers the set
+    command = ["show-data", "lazy/resnest50_mask_rcnn.py", "--out", str(tmp_path), "--count", "2"]
+    assert main([*command, "--opts", "dataloader.train.dataset.names=own_train"]) == 0
+    sizes = [min(Image.open(path).size) for path in sorted(tmp_path.iterdir())]
+    assert len(sizes) == 2 and set(sizes) <= {640, 672, 704, 736, 768, 800}  # recipes.md 2.3
+    assert main(command) == 2
+    assert "coco_2017_train" in capsys.readouterr().err
+    assert main([*command, *own_data[:4]]) == 2
+    assert "LazyConfig" in capsys.readouterr().err
