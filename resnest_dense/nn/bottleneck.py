@@ -7,6 +7,7 @@ from resnest_dense.architectures import Architecture
 from resnest_dense.nn.conv import ConvNorm
 from resnest_dense.nn.deform import Deformable, offset_conv
 from resnest_dense.nn.norm import Norm
+from resnest_dense.nn.pooling import AvgPool2d
 from resnest_dense.nn.recompute import consuming
 from resnest_dense.nn.split_attention import SplitAttention
 
@@ -50,14 +51,14 @@ class Bottleneck(nn.Module):
         )
         self.avd_first = architecture.avd_first
         # Padded zeros count in this average, unlike in the shortcut's (recipes.md 3.5).
-        self.avd_layer = nn.AvgPool2d(3, stride, padding=1) if pool else None
+        self.avd_layer = AvgPool2d(3, stride, padding=1) if pool else None
         self.conv3 = ConvNorm(width, out_channels, 1, norm=norm)
 
         self.shortcut_avgpool = self.shortcut = None
         if in_channels != out_channels or stride != 1:
             pooled = architecture.avg_down and stride != 1
             if pooled:
-                self.shortcut_avgpool = nn.AvgPool2d(
+                self.shortcut_avgpool = AvgPool2d(
                     stride, stride, ceil_mode=True, count_include_pad=False
                 )
             self.shortcut = ConvNorm(

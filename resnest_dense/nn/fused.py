@@ -9,6 +9,7 @@ from resnest_dense.nn.bottleneck import Bottleneck
 from resnest_dense.nn.conv import ConvNorm
 from resnest_dense.nn.deform import DeformConv2d
 from resnest_dense.nn.folding import FoldedConv2d, fold
+from resnest_dense.nn.pooling import max_pool
 from resnest_dense.nn.split_attention import SplitAttention
 from resnest_dense.nn.stem import Stem
 
@@ -37,7 +38,7 @@ class _FusedStem(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
-        return F.max_pool2d(super().forward(x), kernel_size=3, stride=2, padding=1)
+        return max_pool(super().forward(x))
 
 
 class _FusedBottleneck(nn.Module):

@@ -1,11 +1,11 @@
 """The stem: ResNet-D's three 3x3 convolutions, or one 7x7, and a max-pool."""
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from resnest_dense.architectures import Architecture
 from resnest_dense.nn.conv import ConvNorm
 from resnest_dense.nn.norm import Norm
+from resnest_dense.nn.pooling import max_pool
 from resnest_dense.nn.recompute import consuming
 
 __all__ = ["Stem"]
@@ -38,4 +38,4 @@ class Stem(nn.Module):
             with consuming(x):
                 x = conv(x)
         with consuming(x):
-            return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+            return max_pool(x)

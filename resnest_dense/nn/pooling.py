@@ -1,0 +1,53 @@
+"""Pools that compile once for all image sizes.
+
+The compiler learns the size of torch's pools by asking whether height and width are odd, and compiles
+again for each answer. Under it, a pool is its windows' elements taken one by one, which it fuses.
+"""
+
+import functools
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["AvgPool2d", "max_pool"]
+
+
+class AvgPool2d(nn.AvgPool2d):
+    """``torch.nn.AvgPool2d`` with a square window.
+
+    Shape:
+        (N, C, H, W) -> (N, C, H', W') as torch's
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not torch.compiler.is_compiling():
+            return super().forward(x)
+        window = self.kernel_size, self.stride, self.padding, self.ceil_mode
+        total = sum(_elements(x, *window))
+        if self.count_include_pad and not self.ceil_mode:
+            return total / self.kernel_size**2
+        return total / sum(_elements(torch.ones_like(x[:1, :1]), *window))
+
+
+def max_pool(x: Tensor) -> Tensor:
+    """The stem's 3x3 max-pool of a map behind a ReLU.
+
+    Shape:
+        (N, C, H, W) -> (N, C, ceil(H / 2), ceil(W / 2))
+    """
+    if not torch.compiler.is_compiling():
+        return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+    # Padding by 0 is exact where nothing is negative.
+    return functools.reduce(torch.maximum, _elements(x, 3, 2, 1, False))
+
+
+def _elements(x: Tensor, kernel: int, stride: int, padding: int, ceil: bool) -> Iterator[Tensor]:
+    """For each element of the window the map of its values; zeros lie outside ``x``."""
+    over = stride - 1 if ceil else 0
+    height, width = ((size + 2 * padding + over - kernel) // stride + 1 for size in x.shape[2:])
+    x = F.pad(x, (padding, padding + over) * 2)
+    for i in range(kernel):
+        for j in range(kernel):
+            yield x[:, :, i::stride, j::stride][:, :, :height, :width]

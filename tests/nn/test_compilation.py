@@ -1,0 +1,58 @@
+"""Compiled networks: one graph a part, any image size, the same numbers in training and inference."""
+
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from resnest_dense import create_backbone
+from resnest_dense.nn.compilation import compile_part
+from resnest_dense.nn.pooling import AvgPool2d, max_pool
+
+SIZES = ((64, 96), (97, 131), (64, 64), (80, 61), (65, 77))
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    torch._dynamo.reset()
+    counters.clear()
+
+
+def twins(**options):
+    """A network and a copy with the same weights; both end at res3."""
+    first, second = (create_backbone("resnest14", out_features=["res3"], **options) for _ in range(2))
+    second.load_state_dict(first.state_dict())
+    return first, second
+
+
+@pytest.mark.parametrize("trains", [False, True])
+def test_one_graph_of_each_part_serves_all_sizes(trains):
+    plain, compiled = (net.train(trains) for net in twins())
+    for name, part in compiled.named_children():
+        compile_part(part, name, backend="eager")
+    for size in SIZES:
+        x = torch.randn(2, 3, *size)
+        with torch.set_grad_enabled(trains):
+            torch.testing.assert_close(compiled(x)["res3"], plain(x)["res3"], rtol=1e-4, atol=1e-4)
+    assert counters["stats"]["unique_graphs"] == 3
+    assert not counters["graph_break"]
+
+
+def test_the_argument_compiles_to_machine_code_without_other_names():
+    plain, compiled = (create_backbone("resnest14", out_features=["stem"], compile=c).eval()
+                       for c in (False, True))
+    compiled.load_state_dict(plain.state_dict())
+    assert list(compiled.state_dict()) == list(plain.state_dict())
+    x = torch.randn(1, 3, 32, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(x), plain(x), rtol=1e-4, atol=1e-5)
+    assert counters["stats"]["unique_graphs"] == 1
+
+
+@pytest.mark.parametrize("pool", [max_pool, AvgPool2d(3, 2, padding=1), AvgPool2d(3, 1, padding=1),
+                                  AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)], ids=str)
+@pytest.mark.parametrize("size", [(6, 7), (7, 6), (1, 1)], ids=str)
+def test_pools_under_a_compiler_are_torchs(pool, size, monkeypatch):
+    x = torch.rand(2, 3, *size)
+    expected = pool(x)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    torch.testing.assert_close(pool(x), expected)
