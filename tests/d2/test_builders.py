@@ -90,8 +90,10 @@ def test_stride_in_1x1_does_not_reach_a_resnest():
     assert str(build(DEPTH=14, STRIDE_IN_1X1=True)) == str(build(DEPTH=14, STRIDE_IN_1X1=False))
 
 
-def test_other_input_channels_and_checkpointing_arrive():
-    net = build_resnest_backbone(config(DEPTH=14, CHECKPOINT_STAGES=["res4"]), ShapeSpec(channels=5))
+def test_other_input_channels_checkpointing_and_compiling_arrive():
+    keys = config(DEPTH=14, CHECKPOINT_STAGES=["res4"], COMPILE=True)
+    net = build_resnest_backbone(keys, ShapeSpec(channels=5))
+    assert net.compiled and not build(DEPTH=14).compiled
     assert net.stem.conv1_1.in_channels == 5 and net.checkpoint_stages == ("res4",)
 
 

@@ -77,6 +77,10 @@ def test_recomputed_activations_give_the_same_gradients():
                                plain.stem.conv1_1.weight.grad)
 
 
+def test_compiling_arrives():
+    assert build(compile=True).compiled and not build().compiled
+
+
 @pytest.mark.parametrize("options,said", [
     (dict(architecture="resnest5O"), "resnest50"),
     (dict(out_indices=(0, 4)), "0, 1, 2, 3"),

@@ -37,15 +37,27 @@ def test_one_graph_of_each_part_serves_all_sizes(trains):
     assert not counters["graph_break"]
 
 
-def test_the_argument_compiles_to_machine_code_without_other_names():
-    plain, compiled = (create_backbone("resnest14", out_features=["stem"], compile=c).eval()
+def test_the_argument_compiles_every_part_and_keeps_the_names(monkeypatch):
+    options = []
+    torch_compile = torch.compile
+
+    def without_machine_code(function, **given):
+        options.append(given)
+        return torch_compile(function, **{**given, "options": None, "backend": "eager"})
+
+    monkeypatch.setattr(torch, "compile", without_machine_code)
+    plain, compiled = (create_backbone("resnest14", out_features=["res2"], compile=c).eval()
                        for c in (False, True))
     compiled.load_state_dict(plain.state_dict())
     assert list(compiled.state_dict()) == list(plain.state_dict())
+    fused = compiled.fused()
+    assert [o.get("options") for o in options] == [None, None, {"freezing": True}, {"freezing": True}]
+    assert all(o["fullgraph"] and o["dynamic"] for o in options)
     x = torch.randn(1, 3, 32, 48)
     with torch.no_grad():
-        torch.testing.assert_close(compiled(x), plain(x), rtol=1e-4, atol=1e-5)
-    assert counters["stats"]["unique_graphs"] == 1
+        for net in (compiled, fused):
+            torch.testing.assert_close(net(x), plain(x), rtol=1e-4, atol=1e-5)
+    assert counters["stats"]["unique_graphs"] == 4
 
 
 @pytest.mark.parametrize("pool", [max_pool, AvgPool2d(3, 2, padding=1), AvgPool2d(3, 1, padding=1),
