@@ -16,6 +16,7 @@ from detectron2.structures import Boxes, Instances
 from torch import nn
 
 from resnest_dense import ResNeStError
+from resnest_dense.d2.datasets import check_datasets
 from resnest_dense.d2.keypoints import flip_map, keypoint_metadata
 from resnest_dense.d2.train import make_parser, read_config
 from resnest_dense.d2.trainer import Trainer, evaluate
@@ -52,16 +53,17 @@ def config(*arguments):
         ["--config-file", "resnest14_mask_rcnn_mini.yaml", *map(str, arguments)]))
 
 
-def test_keypoints_train_and_are_measured(train_net, marked, tmp_path):
-    out = tmp_path / "run"
-    code, output = train_net("--config-file", "resnest14_mask_rcnn_mini.yaml", *marked, *SMALL,
-                             *MODEL, *SIGMAS, "SOLVER.MAX_ITER", 2, "OUTPUT_DIR", out)
-    assert code == 0, output
-    row = json.loads((out / "metrics.json").read_text().splitlines()[-1])
+def test_keypoints_train_and_are_measured(marked, tmp_path):
+    settings = [*SMALL, *MODEL, *SIGMAS, "SOLVER.MAX_ITER", 2, "OUTPUT_DIR", tmp_path]
+    cfg = config(*marked, *settings)
+    check_datasets(cfg, (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST))
+    trainer = Trainer(cfg)
+    trainer.resume_or_load(resume=False)
+    trainer.train()
+    row = json.loads((tmp_path / "metrics.json").read_text().splitlines()[-1])
     assert {"keypoints/AP", "bbox/AP"} <= set(row)
     # The set to evaluate on is enough for that.
-    cfg = config(*marked[4:], *SMALL, *MODEL, *SIGMAS, "MODEL.WEIGHTS", out / "model_final.pth",
-                 "OUTPUT_DIR", out)
+    cfg = config(*marked[4:], *settings, "MODEL.WEIGHTS", tmp_path / "model_final.pth")
     assert evaluate(cfg)["bbox"]["AP"] == pytest.approx(row["bbox/AP"], abs=1e-3)
 
 
