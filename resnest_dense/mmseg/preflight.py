@@ -55,8 +55,9 @@ def _look(runner: Runner, model: nn.Module, batch: dict) -> list[Finding]:
             [image.flip(0) if turned else image for image in images], settings, unit_std=loaded))
     findings.append(preflight.check_norms(model, images=len(images), processes=runner.world_size))
     scaling = runner.cfg.get("auto_scale_lr") or {}
-    optimizer = runner.cfg.optim_wrapper.optimizer
-    if optimizer.type == "SGD" and scaling.get("base_batch_size") and not scaling.get("enable"):
+    optimizer = runner.cfg.optim_wrapper.get("optimizer", {})
+    scales = scaling.get("base_batch_size") and not scaling.get("enable")
+    if optimizer.get("type") == "SGD" and scales:
         findings.append(preflight.check_learning_rate(
             optimizer.lr, images=len(images) * runner.world_size,
             reference=(optimizer.lr, scaling.base_batch_size), key="optim_wrapper.optimizer.lr"))
