@@ -89,11 +89,11 @@ def check_input(images: Iterable[Tensor], settings: InputSettings, *, unit_std: 
 def _range_problem(top: float, settings: InputSettings) -> str:
     mean, std, (_, mean_key, std_key) = list(settings.mean), list(settings.std), settings.keys
     if 0 < top <= 1 < max(mean):
-        return (f"the images are 0 to 1, and {mean_key} {mean} is for 0 to 255. Give images of 0 to "
-                f"255, or divide {mean_key} and {std_key} by 255.")
+        return (f"the images are 0 to 1, and {mean_key} {mean} is for 0 to 255. Give images of 0 "
+                f"to 255, or divide {mean_key} and {std_key} by 255.")
     if top > 2 and 0 < max(mean) <= 1 and max(std) <= 1:
-        return (f"the images are 0 to {top:.0f}, and {mean_key} {mean}, {std_key} {std} are for 0 to "
-                "1. Multiply both by 255.")
+        return (f"the images are 0 to {top:.0f}, and {mean_key} {mean}, {std_key} {std} are for 0 "
+                "to 1. Multiply both by 255.")
     return ""
 
 
@@ -125,8 +125,8 @@ def check_norms(model: nn.Module, *, images: int, processes: int) -> Finding:
         return Finding("norms", "warning", f"batch statistics of fewer than {_LEAST_IMAGES} images "
                        f"({'; '.join(small)}) cost accuracy: SyncBN over more devices, GN or "
                        "FrozenBN avoid it.")
-    text = "; ".join(f"{kind} over {count} images" for kind, count in groups) or "no batch norm learns"
-    return Finding("norms", "fine", f"{text}.")
+    text = "; ".join(f"{kind} over {count} images" for kind, count in groups)
+    return Finding("norms", "fine", f"{text or 'no batch norm learns'}.")
 
 
 def check_learning_rate(rate: float, *, images: int, reference: tuple[float, int],
@@ -146,7 +146,7 @@ def check_learning_rate(rate: float, *, images: int, reference: tuple[float, int
                        f"The linear rule gives {wanted:g}.")
     if not 0.5 <= rate / wanted <= 2:
         return Finding("learning rate", "warning", f"{text}, {rate / wanted:.3g} times what the "
-                       f"linear rule gives ({reference[0]:g} for {reference[1]} images: {wanted:g}).")
+                       f"linear rule gives ({reference[0]:g} for {reference[1]}: {wanted:g}).")
     return Finding("learning rate", "fine", f"{text}; the linear rule gives {wanted:g}.")
 
 
@@ -156,7 +156,7 @@ def check_weights(backbone: nn.Module, loaded: tuple[tuple[int, int], tuple[int,
 
     Args:
         backbone: which may have frozen parts.
-        loaded: weights loaded, and all there are, of the backbone and of the rest; None for nothing.
+        loaded: weights loaded, and all there are, of the backbone and of the rest; or None.
         key: what the config calls the weights.
     """
     if loaded is not None:

@@ -77,8 +77,9 @@ def render(figures: Mapping[str, Figures]) -> str:
         figures: of every architecture and every row of :func:`config_rows`.
     """
     tables = {
-        "backbones": _table(("network", "M parameters", "G MACs", "input"),
-                            [(f"`{name}`", *_cells(figures[name])) for name in list_architectures()]),
+        "backbones": _table(
+            ("network", "M parameters", "G MACs", "input"),
+            [(f"`{name}`", *_cells(figures[name])) for name in list_architectures()]),
         "weights": _table(("weights", "network", "top-1 (crop)", "file", "source"),
                           [_weights_row(entry) for entry in _entries("imagenet")]),
         "detection": _configs_table("detectron2", figures),
@@ -132,11 +133,13 @@ def _weights_row(entry: Entry) -> tuple[str, ...]:
 
 
 def _other_row(entry: Entry) -> tuple[str, ...]:
-    return (f"`{entry.name}`", entry.architecture, _metrics(entry.metrics), _file(entry), entry.title)
+    return (f"`{entry.name}`", entry.architecture, _metrics(entry.metrics), _file(entry),
+            entry.title)
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:
-    return ", ".join(f"{word} {metrics[key]:.2f}" for key, word in _METRICS.items() if key in metrics)
+    return ", ".join(f"{word} {metrics[key]:.2f}" for key, word in _METRICS.items()
+                     if key in metrics)
 
 
 def _file(entry: Entry) -> str:

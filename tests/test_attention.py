@@ -46,7 +46,8 @@ def test_the_weights_are_those_that_made_the_output():
     for handle in handles:
         handle.remove()
     first, second = seen["splits"].chunk(2, dim=1)
-    weights = next(b.weights for b in blocks if (b.stage, b.block) == ("res2", 1))[:, None, :, None, None]
+    [weights] = [b.weights for b in blocks if (b.stage, b.block) == ("res2", 1)]
+    weights = weights[:, None, :, None, None]
     torch.testing.assert_close(weights[0] * first + weights[1] * second, seen["out"])
 
 

@@ -14,13 +14,14 @@ LAZY = "from detectron2.config import LazyCall as L\nmodel = L(dict)()\n"
     ("a.yaml", "dataloader: {}\nmodel:\n  _target_: detectron2.modeling.RetinaNet\n", "lazy"),
     ("a.yaml", "model:\n  type: EncoderDecoder\n", "mmseg"),
     ("a.py", LAZY, "lazy"),
-    ("a.py", "import detectron2.model_zoo\nmodel = detectron2.model_zoo.get_config('a').model\n", "lazy"),
+    ("a.py", "from detectron2 import model_zoo\nmodel = model_zoo.get_config('a').model\n", "lazy"),
     ("a.py", "custom_imports = dict(imports=['resnest_dense.mmseg'])\n", "mmseg"),
     ("a.py", "from .common import model, dataloader\nmodel.backbone.depth = 50\n", "lazy"),
     ("a.py", "_base_ = ['b.py']\n", "mmseg"),
     ("a.py", "model = dict(type='EncoderDecoder')\n", "mmseg"),
     ("a.py", "model = {'type': 'EncoderDecoder'}\n", "mmseg"),
-    ("a.py", "from mmengine.config import read_base\nwith read_base():\n    from .b import *\n", "mmseg"),
+    ("a.py", "from mmengine.config import read_base\nwith read_base():\n    from .b import *\n",
+     "mmseg"),
 ])
 def test_the_content_decides(tmp_path, name, text, kind):
     (tmp_path / name).write_text(text)

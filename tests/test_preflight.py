@@ -26,7 +26,8 @@ def batch(scale=1.0, dtype=torch.uint8):
 
 
 def look(images, order="RGB", mean=MEAN, std=STD, **options):
-    return check_input(images, InputSettings(order, mean, std, KEYS), **{"unit_std": True, **options})
+    settings = InputSettings(order, mean, std, KEYS)
+    return check_input(images, settings, **{"unit_std": True, **options})
 
 
 def test_a_batch_as_it_should_be_is_fine():
@@ -39,7 +40,7 @@ def test_a_batch_as_it_should_be_is_fine():
     (batch(), dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)), "for 0 to 1. Multiply"),
     (batch(), dict(std=(1, 1, 1)), "MODEL.PIXEL_STD is .1, 1, 1"),
     (batch(), dict(order="BGR"), "INPUT.FORMAT gives BGR, and MODEL.PIXEL_MEAN .* order of RGB"),
-    (batch(), dict(mean=MEAN[::-1]), "INPUT.FORMAT gives RGB, and MODEL.PIXEL_MEAN .* order of BGR"),
+    (batch(), dict(mean=MEAN[::-1]), "INPUT.FORMAT gives RGB, and MODEL.PIXEL_MEAN .* of BGR"),
     ([torch.full((3, 8, 8), float("nan"))], {}, "no numbers"),
 ])
 def test_what_is_certainly_wrong_is_an_error_that_names_the_keys(images, settings, words):
@@ -61,7 +62,7 @@ def test_images_of_one_colour_are_a_warning():
 @pytest.mark.parametrize("norm,images,processes,severity,words", [
     ("BN", 2, 8, "warning", "BatchNorm2d in .*stem over 2"), ("BN", 8, 1, "fine", "8 images"),
     ("SyncBN", 2, 8, "fine", "16 images"), ("SyncBN", 2, 1, "warning", "over 2"),
-    ("FrozenBN", 1, 1, "fine", "no batch norm learns"), ("GN", 1, 1, "fine", "no batch norm learns"),
+    ("FrozenBN", 1, 1, "fine", "no batch norm"), ("GN", 1, 1, "fine", "no batch norm learns"),
 ])
 def test_norms_are_counted_over_what_they_see(norm, images, processes, severity, words):
     with torch.device("meta"):

@@ -17,8 +17,8 @@ from resnest_dense.errors import ResNeStError
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config-file", required=True, help="YAML config or LazyConfig: a path, or "
-                        "the name of a shipped one")
+    parser.add_argument("--config-file", required=True, help="YAML config or LazyConfig: a path, "
+                        "or the name of a shipped one")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--input", nargs="+", metavar="FILE", help="images, folders or patterns")
     source.add_argument("--video-input", metavar="FILE", help="a video")

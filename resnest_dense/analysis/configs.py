@@ -41,6 +41,6 @@ def read_size(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"(\d+)[x,](\d+)", text)
     if match is None or min(map(int, match.groups())) < 32:
-        raise ResNeStValueError(f"The size {text!r} is not HEIGHTxWIDTH, such as 800x1333, with sides "
-                                "of at least 32 pixels.")
+        raise ResNeStValueError(f"The size {text!r} is not HEIGHTxWIDTH, such as 800x1333, with "
+                                "sides of at least 32 pixels.")
     return int(match[1]), int(match[2])

@@ -61,7 +61,7 @@ def draw_attention(blocks: Sequence[BlockAttention], image: np.ndarray) -> Figur
         axes.set_ylabel(f"{name}\nblock")
         axes.set_yticks(range(0, len(found), max(1, len(found) // 6)))
         axes.tick_params(labelsize=8)
-    axes.set_xlabel("channel of the block's 3x3 convolution (the paler, the more alike the weights)")
+    axes.set_xlabel("channel of the block's 3x3 convolution (paler: the weights are more alike)")
     return figure
 
 

@@ -18,12 +18,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument("name", nargs="?", help="print where this one is, for the frameworks' tools")
     command.set_defaults(run=_configs)
 
-    command = commands.add_parser("analyze", help="parameters, multiply-adds and activations of the "
-                                  "parts of a model")
+    command = commands.add_parser("analyze", help="parameters, multiply-adds and activations of "
+                                  "the parts of a model")
     command.add_argument("config", help="path or shipped name of a config of detectron2 or "
                          "MMSegmentation, or an architecture")
-    command.add_argument("--size", metavar="HxW", help="of the image in pixels (default: the test "
-                         "size of a detector, the crop of a segmentor, 224x224 for an architecture)")
+    command.add_argument("--size", metavar="HxW", help="of the image in pixels (default: a "
+                         "detector's test size, a segmentor's crop, 224x224 for an architecture)")
     command.set_defaults(run=_analyze)
 
     command = commands.add_parser("zoo", help="write the page of configs, figures and checkpoints")

@@ -12,11 +12,11 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
                          "LazyConfig) or MMSegmentation")
     command.add_argument("checkpoint", help="a path, or a name in the catalog")
     command.add_argument("inputs", nargs="+", help="images, folders, patterns or videos")
-    command.add_argument("--out", default="predictions", metavar="DIR", help="what is written where")
+    command.add_argument("--out", default="predictions", metavar="DIR", help="where to write")
     command.add_argument("--threshold", type=float, default=0.5, help="least score of a detection")
     command.add_argument("--device", help="such as cpu or cuda:1 (default: a GPU if there is one)")
     command.add_argument("--classes", metavar="FILE", help="COCO-format file with the detector's "
-                         "categories (default: classes.json beside the checkpoint, or the config's)")
+                         "categories (default: classes.json beside the checkpoint, or the data's)")
     command.set_defaults(run=_predict)
 
     command = commands.add_parser("attention", help="draw which radix split each channel chose for "
@@ -24,7 +24,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument("model", help="an architecture, or a config as for predict")
     command.add_argument("checkpoint", help="a path, or a name in the catalog")
     command.add_argument("image", help="a file")
-    command.add_argument("--out", default="attention", metavar="DIR", help="what is written where")
+    command.add_argument("--out", default="attention", metavar="DIR", help="where to write")
     command.add_argument("--device", help="such as cpu or cuda:1 (default: a GPU if there is one)")
     command.set_defaults(run=_attention)
 
@@ -50,7 +50,8 @@ def _predict(args: argparse.Namespace) -> None:
 
         predictor = DetectionPredictor(args.config, args.checkpoint, device=args.device,
                                        threshold=args.threshold, classes=args.classes)
-        write, annotate, what = write_detections, annotate_detections, "pictures and detections.json"
+        write, annotate = write_detections, annotate_detections
+        what = "pictures and detections.json"
     if images:
         write(predictor, images, args.out)
         print(f"{len(images)} images: {what} in {args.out}")

@@ -43,7 +43,8 @@ def analyze_detector(config: str | Path, size: tuple[int, int] | None = None) ->
     if isinstance(model, RetinaNet):
         return analyze(model, image, _parts(model), lambda image: _run_retinanet(model, image))
     if not isinstance(model, GeneralizedRCNN) or not hasattr(model.roi_heads, "box_pooler"):
-        raise ResNeStError(f"{detector.config}: {type(model).__name__} has parts that are not known.")
+        raise ResNeStError(
+            f"{detector.config}: {type(model).__name__} has parts that are not known.")
     proposals = model.proposal_generator.post_nms_topk[False]
     detections = _first(model.roi_heads.box_predictor).test_topk_per_image
     return analyze(

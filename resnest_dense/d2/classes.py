@@ -42,9 +42,10 @@ class Classes:
         known = metadata.as_dict()
         names, stuff = known["thing_classes"], known.get("stuff_classes", ())
         # Sets with one class, such as COCO's persons, know their ids only once they are loaded.
-        ids = known.get("thing_dataset_id_to_contiguous_id") or {i + 1: i for i in range(len(names))}
-        stuff_ids = known.get("stuff_dataset_id_to_contiguous_id") or {i: i for i in range(len(stuff))}
-        return cls(_in_order(ids), tuple(names), _in_order(stuff_ids) if stuff else (), tuple(stuff),
+        ids = _in_order(known.get("thing_dataset_id_to_contiguous_id", {}))
+        stuff_ids = _in_order(known.get("stuff_dataset_id_to_contiguous_id", {})) if stuff else ()
+        return cls(ids or tuple(range(1, len(names) + 1)), tuple(names),
+                   stuff_ids or tuple(range(len(stuff))), tuple(stuff),
                    {key: known[key] for key in _DRAWING if key in known})
 
     def metadata(self) -> Metadata:
@@ -71,7 +72,7 @@ def read_classes(source: str | Path) -> Classes | None:
     """The classes in a file or beside a checkpoint; None for a folder without ``classes.json``.
 
     Args:
-        source: the folder of a run, its ``classes.json``, or a COCO-format file with ``categories``.
+        source: the folder of a run, its ``classes.json``, or a COCO-format file.
 
     Raises:
         ResNeStError: a file that holds no classes.
@@ -88,8 +89,8 @@ def read_classes(source: str | Path) -> Classes | None:
                           for key, value in content.items()})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResNeStError(
-            f"{path} holds no classes ({error!r}): give a run's classes.json, or a COCO-format file "
-            "with 'categories'."
+            f"{path} holds no classes ({error!r}): give a run's classes.json, or a COCO-format "
+            "file with 'categories'."
         ) from error
 
 

@@ -106,7 +106,7 @@ def _right_pair(config: Path) -> str:
     published = ""
     if experiment is not None and experiment.checkpoint is not None:
         entry = experiment.checkpoint
-        state = "its published address was dead when last tried" if entry.dead else entry.addresses[0]
+        state = "its address was dead when last tried" if entry.dead else entry.addresses[0]
         published = f"{config.name} and {entry.name} ({state}), or "
     return (f"Give a config and the checkpoint trained with it: {published}config.yaml and "
             "model_final.pth of one OUTPUT_DIR.")
@@ -137,10 +137,11 @@ def _from_lazy(path: Path, overrides: Sequence[str], device: str) -> Detector:
     mapper = OmegaConf.select(cfg, "dataloader.test.mapper")
     names = [OmegaConf.select(cfg, f"dataloader.{split}.dataset.names")
              for split in ("test", "train")]
+    groups = [[group] if isinstance(group, str) else group for group in names if group]
     augmentations = instantiate(mapper.augmentations) if mapper else _test_resize(get_cfg()).augs
     return Detector(
         path, model, T.AugmentationList(augmentations),
         mapper.image_format if mapper else model.input_format,
-        tuple(n for group in names if group for n in ([group] if isinstance(group, str) else group)),
+        tuple(name for group in groups for name in group),
         OmegaConf.select(cfg, "train.init_checkpoint") or "",
     )

@@ -10,7 +10,8 @@ from resnest_dense.weights import LoadReport
 __all__ = ["load_weights"]
 
 
-def load_weights(model: nn.Module, cfg: CfgNode, *, whole: bool = False) -> LoadReport | Coverage | None:
+def load_weights(model: nn.Module, cfg: CfgNode, *,
+                 whole: bool = False) -> LoadReport | Coverage | None:
     """Loads ``cfg.MODEL.WEIGHTS``; an empty one leaves the random weights.
 
     Args:

@@ -53,8 +53,9 @@ def write_detections(predictor: DetectionPredictor, images: Iterable[str | Path]
     (out / "detections.json").write_text(json.dumps(results))
     if panoptic:
         names = [{"id": i + 1, "file_name": path.name} for i, path in enumerate(images)]
-        (out / "panoptic.json").write_text(json.dumps(
-            {"images": names, "annotations": panoptic, "categories": _categories(predictor.classes)}))
+        content = {"images": names, "annotations": panoptic,
+                   "categories": _categories(predictor.classes)}
+        (out / "panoptic.json").write_text(json.dumps(content))
     return results
 
 

@@ -108,7 +108,8 @@ def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) 
     if outputs not in (None, len(found.names)):
         raise ResNeStError(
             f"{checkpoint} detects {outputs} classes, and there are {len(found.names)} names "
-            f"({', '.join(found.names[:3])}, ...). Name a COCO-format file of the data by --classes."
+            f"({', '.join(found.names[:3])}, ...). Name a COCO-format file of the data by "
+            "--classes."
         )
     return found
 

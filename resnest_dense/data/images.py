@@ -20,7 +20,8 @@ def find_images(sources: Iterable[str | Path]) -> list[Path]:
     Raises:
         ResNeStValueError: a source without an image in it.
     """
-    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    endings = {ending for ending, kind in Image.registered_extensions().items()
+               if kind in Image.OPEN and ending not in _VIDEOS}
     found: dict[Path, None] = {}
     for source in map(str, sources):
         if Path(source).is_dir():
@@ -31,7 +32,8 @@ def find_images(sources: Iterable[str | Path]) -> list[Path]:
             matches = sorted(map(Path, glob(source, recursive=True)))
             paths = [p for p in matches if p.suffix.lower() in endings]
         if not paths:
-            raise ResNeStValueError(f"{source}: no image there; name a file, a folder or a pattern.")
+            raise ResNeStValueError(
+                f"{source}: no image there; name a file, a folder or a pattern.")
         found.update(dict.fromkeys(paths))
     return list(found)
 

@@ -44,7 +44,7 @@ def test_a_deformable_convolution_counts_as_a_plain_one_and_its_offsets():
                 for deform in (None, Deformable(("res5",), groups=2))]
     plain, deformable = (analyze(net, image, model_parts(net, {}, backbone=""), net).parts["res5"]
                          for net in nets)
-    # 512 channels in two groups of 256 -> 27 values a tap group, over 4x4 (before the stride's pool).
+    # 512 channels in two groups of 256 -> 27 values a group, over 4x4 (the pool strides later).
     assert deformable.macs - plain.macs == 4 * 4 * 2 * 27 * 256 * 9
     assert deformable.activations - plain.activations == 4 * 4 * 2 * 27
     assert deformable.parameters - plain.parameters == 2 * 27 * (256 * 9 + 1)
@@ -65,7 +65,8 @@ def test_heads_of_a_mask_rcnn_by_formula():
     output = [height * width * 9 * 256 * 256 for height, width in levels[:4]]
     assert parts["FPN"].macs == sum(lateral) + sum(output)
     # The norms of these layers have a scale and a shift.
-    assert parts["FPN"].parameters == 256 * sum((256, 512, 1024, 2048)) + 4 * 9 * 256 * 256 + 8 * 512
+    convolutions = 256 * sum((256, 512, 1024, 2048)) + 4 * 9 * 256 * 256
+    assert parts["FPN"].parameters == convolutions + 8 * 512
 
 
 def test_frozen_stages_have_the_parameters_of_the_network():

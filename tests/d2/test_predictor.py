@@ -196,7 +196,8 @@ def test_a_backbone_alone_is_refused_with_the_right_pair(trained, tmp_path):
 
 
 def test_heads_of_other_classes_are_refused(trained):
-    with pytest.raises(ResNeStError, match="is not a checkpoint of .*cls_score.* .3, .* in the file, .6, "):
+    words = "is not a checkpoint of .*cls_score.* .3, .* in the file, .6, "
+    with pytest.raises(ResNeStError, match=words):
         DetectionPredictor(trained / "config.yaml", trained / "model_final.pth", device="cpu",
                            overrides=["MODEL.ROI_HEADS.NUM_CLASSES", "5"])
 
@@ -258,7 +259,8 @@ def test_retinanet_writes_boxes_with_the_ids_of_its_data_set(shapes, tmp_path):
 
 def test_keypoints_are_written_and_drawn(shapes, tmp_path):
     persons = random_detector("resnest50_keypoint_rcnn_3x", tmp_path, **{
-        "MODEL.RESNETS.DEPTH": 14, "TEST.DETECTIONS_PER_IMAGE": 5, "MODEL.RPN.POST_NMS_TOPK_TEST": 20})
+        "MODEL.RESNETS.DEPTH": 14, "MODEL.RPN.POST_NMS_TOPK_TEST": 20,
+        "TEST.DETECTIONS_PER_IMAGE": 5})
     results = write_detections(persons, [shapes[0] / "1.png"], tmp_path)
     assert results and all(len(r["keypoints"]) == 17 * 3 for r in results)
     assert {r["category_id"] for r in results} == {1}
@@ -304,7 +306,8 @@ def test_panoptic_segments_are_written_as_coco_does(panoptic, shapes, tmp_path):
 
 
 @pytest.mark.parametrize("arguments,words", [
-    (["a.jpg"], "a.jpg is no image"), (["*.tif"], "no image there"), (["gone.mp4"], "no video there"),
+    (["a.jpg"], "a.jpg is no image"), (["*.tif"], "no image there"),
+    (["gone.mp4"], "no video there"),
     (["bad.mp4"], "bad.mp4 is no video"), (["1.jpg", "1.png"], "same 1.png"),
     (["1.png", "--threshold", "2"], "threshold=2"),
 ])

@@ -1,4 +1,4 @@
-"""The preflight of a detection run: what it stops, what it lets go on, and that no batch is lost."""
+"""The preflight of a detection run: what it stops, what it lets go on; no batch is lost."""
 
 import types
 
