@@ -32,9 +32,10 @@ class _Recomputed:
         self._made = None
 
     def __call__(self) -> Tensor:
+        # Backward runs without gradients, unless its own are asked for (create_graph): then what is
+        # made has the history of what it stands for.
         if self._made is None:
-            with torch.no_grad():
-                self._made = self._make()
+            self._made = self._make()
         return self._made
 
     def pack(self, tensor: Tensor):
@@ -58,7 +59,7 @@ def norm_relu(norm: nn.Module | None, x: Tensor) -> Tensor:
     batch_norm = type(norm) in (nn.BatchNorm2d, SyncBatchNorm) and normalises_alone(norm)
     if not (batch_norm and _worthwhile(y)):
         return F.relu_(y)
-    x, of_batch = x.detach(), norm.training or norm.running_mean is None
+    of_batch = norm.training or norm.running_mean is None
     statistics = (None, None) if of_batch else (norm.running_mean, norm.running_var)
     again = _Recomputed(y, lambda: F.relu_(F.batch_norm(
         x, *statistics, norm.weight, norm.bias, of_batch, 0.0, norm.eps)))
@@ -71,7 +72,7 @@ def norm_relu(norm: nn.Module | None, x: Tensor) -> Tensor:
 def recomputed(result: Tensor, make: Callable[[Tensor], Tensor], source: Tensor) -> Tensor:
     """``result``, which backward is to make again as ``make(source)``."""
     if _worthwhile(result):
-        of_source = _made_again.get(source, source.detach)
+        of_source = _made_again.get(source, lambda: source)
         _made_again[result] = _Recomputed(result, lambda: make(of_source()))
     return result
 

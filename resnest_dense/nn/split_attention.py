@@ -64,8 +64,7 @@ class SplitAttention(nn.Module):
         attention = self.attend(steps.radix_pool(x, self.radix, *affine))
         with consuming(x):
             out = steps.radix_sum(x, attention, self.radix, *affine)
-        weights, *affine = (t.detach() for t in (attention, *affine))
-        return recomputed(out, lambda x: steps.radix_sum(x, weights, self.radix, *affine), source=x)
+        return recomputed(out, lambda x: steps.radix_sum(x, attention, self.radix, *affine), source=x)
 
     def attend(self, pooled: Tensor) -> Tensor:
         """Weights of the splits from their pooled sum.

@@ -1,5 +1,7 @@
 """What training keeps for backward, and that making maps again changes no digit."""
 
+import contextlib
+
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -34,6 +36,20 @@ def test_backward_runs_again_where_the_graph_is_kept():
     loss = net(torch.randn(2, 3, 64, 64))["res5"].square().mean()
     first = torch.autograd.grad(loss, net.stem.conv1_1.weight, retain_graph=True)
     torch.testing.assert_close(torch.autograd.grad(loss, net.stem.conv1_1.weight), first)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+def test_gradients_have_gradients(dtype):
+    ours, plain = twins("resnest14", out_features=["res2"], norm="BN")
+    x = torch.randn(2, 3, 32, 32, dtype=dtype)
+    second = []
+    for net, context in ((ours, contextlib.nullcontext), (plain, recompute.suspended)):
+        net, weights = net.to(dtype), list(net.parameters())
+        with context():
+            loss = net(x)["res2"].sin().mean()
+        first = torch.autograd.grad(loss, weights, create_graph=True)
+        second.append(torch.autograd.grad(sum(g.square().sum() for g in first), weights))
+    torch.testing.assert_close(*second)
 
 
 def kept_units(block, x):
