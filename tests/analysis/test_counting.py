@@ -84,6 +84,12 @@ def test_a_segmentor_has_its_parts():
                - 25.43e6) < 5500
 
 
+def test_the_paper_s_count_of_its_segmentor():
+    # recipes.md 6, table 1: DeepLabV3 on ADE20K with ResNeSt-50, 44.0 M.
+    total = analyze_config("resnest50_deeplabv3_ade20k").total
+    assert round(total.parameters / 1e6, 1) == 44.0
+
+
 def test_weights_outside_the_parts_are_no_silent_loss():
     net = nn.Sequential(nn.Conv2d(3, 4, 1))
     with pytest.raises(ResNeStError, match="outside its known parts"):
