@@ -18,7 +18,8 @@ def _activate(x, scale, shift, channel, mask, AFFINE: tl.constexpr, ACC: tl.cons
     if AFFINE:
         s = tl.load(scale + channel, mask=mask, other=0).to(ACC)
         t = tl.load(shift + channel, mask=mask, other=0).to(ACC)
-        x = tl.maximum(x * s[None, :] + t[None, :], 0)
+        # As relu does: what is not a number stays none, and training notices.
+        x = tl.maximum(x * s[None, :] + t[None, :], 0.0, propagate_nan=tl.PropagateNan.ALL)
     return x
 
 
@@ -31,7 +32,7 @@ def pool_kernel(x, scale, shift, sums, C, PIXELS, RUNS, image_stride, channel_st
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
     total = tl.zeros([BLOCK_C], dtype=ACC)
     for step in range(STEPS):
-        p = (run * STEPS + step) * BLOCK_P + tl.arange(0, BLOCK_P)
+        p = ((run * STEPS + step) * BLOCK_P + tl.arange(0, BLOCK_P)).to(tl.int64)
         mask = (p < PIXELS)[:, None] & (c < C)[None, :]
         for r in tl.static_range(R):
             at = n * image_stride + p[:, None] * pixel_stride + (r * C + c)[None, :] * channel_stride
@@ -51,7 +52,7 @@ def sum_kernel(x, attention, scale, shift, out, C, PIXELS,
     """out[n, c, p] = sum over r of attention[n, r, c] * activation. R C in, C out for each pixel."""
     n, run, block = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
-    p = run * BLOCK_P + tl.arange(0, BLOCK_P)
+    p = (run * BLOCK_P + tl.arange(0, BLOCK_P)).to(tl.int64)
     mask = (p < PIXELS)[:, None] & (c < C)[None, :]
     total = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     for r in tl.static_range(R):
@@ -84,7 +85,7 @@ def backward_kernel(x, weights, grad, scale, shift, grad_x, products, counts, C,
         product = tl.zeros([BLOCK_C], dtype=ACC)
         count = tl.zeros([BLOCK_C], dtype=ACC)
         for step in range(STEPS):
-            p = (run * STEPS + step) * BLOCK_P + tl.arange(0, BLOCK_P)
+            p = ((run * STEPS + step) * BLOCK_P + tl.arange(0, BLOCK_P)).to(tl.int64)
             mask = (p < PIXELS)[:, None] & (c < C)[None, :]
             at = n * image_stride + p[:, None] * pixel_stride + rc[None, :] * channel_stride
             value = tl.load(x + at, mask=mask, other=0).to(ACC)

@@ -61,7 +61,8 @@ def assert_equal(module, tensors, radix, cardinality=1):
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("radix,cardinality", itertools.product((1, 2, 4), (1, 2, 4)))
 def test_any_radix_and_cardinality(implementation, radix, cardinality, affine):
-    assert_equal(implementation, inputs(radix, cardinality, affine=affine), radix, cardinality)
+    tensors = inputs(radix, cardinality, affine=affine, channels=2, shape=(2, 3, 5))
+    assert_equal(implementation, tensors, radix, cardinality)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -102,6 +103,15 @@ def test_a_tensor_that_needs_no_gradient_gets_none(implementation):
     _, out = both_steps(implementation, 2, 1, x.detach(), logits, *(a.detach() for a in affine))
     out.sum().backward()
     assert logits.grad is not None and x.grad is None
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_what_is_not_a_number_stays_none(implementation, affine):
+    x, logits, *rest = inputs(2, affine=affine, gradients=False)
+    x[0, 1, 2, 3] = float("nan")
+    pooled, out = both_steps(implementation, 2, 1, x, logits, *rest)
+    assert pooled[0, 1].isnan().all() and out[0, 1, 2, 3].isnan()
+    assert pooled.isnan().sum() == out.isnan().sum() == 1
 
 
 def test_channels_last_stays(implementation):
