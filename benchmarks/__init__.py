@@ -1,1 +1,1 @@
-"""Speed and memory against the other ResNeSt implementations; run as ``python -m benchmarks.NAME``."""
+"""Speed and memory against other implementations; run as ``python -m benchmarks.NAME``."""

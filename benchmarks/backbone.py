@@ -4,7 +4,7 @@
     python -m benchmarks.backbone --architecture resnest50 --phase train --size 2 320 480
     python -m benchmarks.backbone --phase eval --dtype bfloat16 --compile --parts time
 
-With ``--out FILE.json`` the case is added to that file (in place of an earlier one of the same kind)
+With ``--out FILE.json`` the case is added to that file, in place of an earlier one of the same kind,
 and the page beside it, ``FILE.md``, is written anew from all its cases.
 """
 
@@ -53,10 +53,10 @@ def measure(case: Case, rows: list[Row], *, rounds: int, parts: Collection[str] 
         if "shares" in parts:
             figures[row]["shares"] = shares(run, torch.device(case.device))
         runs[row] = run
-    result = {**dataclasses.asdict(case)}
+    result = {**dataclasses.asdict(case), "compiled": any(row.compiled for row in rows)}
     if "time" in parts:
         bounds = bounds_of(case, state, {row.layout for row in rows})
-        timings = time_in_turn(runs | bounds, rounds=rounds, device=case.device)
+        timings = time_in_turn(runs | bounds, rounds=rounds, device=case.device, warm_up=1)
         for row, timing in timings.items():
             figures.setdefault(row, {**dataclasses.asdict(row), "kind": "bound"})
             figures[row]["seconds"] = timing.seconds
@@ -107,8 +107,8 @@ def main(arguments: list[str] | None = None) -> None:
     result = measure(case, rows, rounds=args.rounds, parts=args.parts)
     print(case_table(result))
     if args.out:
-        keys = tuple(field.name for field in dataclasses.fields(Case))
-        cases = save_case(args.out, result, keys)
+        fields = [field.name for field in dataclasses.fields(Case)]
+        cases = save_case(args.out, result, (*fields, "compiled"))
         args.out.with_suffix(".md").write_text(page(cases))
 
 
@@ -118,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--phase", choices=["eval", "train"], default="eval")
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
     parser.add_argument("--autocast", action="store_true", help="eval by autocast, not by a cast")
-    parser.add_argument("--compile", action="store_true", help="also everything through torch.compile")
+    parser.add_argument("--compile", action="store_true", help="also through torch.compile")
     parser.add_argument("--only", nargs="+", choices=CANDIDATES, help="these networks alone")
     parser.add_argument("--size", type=int, nargs=3, metavar=("N", "H", "W"))
     parser.add_argument("--layouts", nargs="+", choices=LAYOUTS, default=tuple(LAYOUTS))

@@ -20,8 +20,8 @@ network and input, in a process of its own.
 
 def page(cases: list[dict]) -> str:
     """The page of all ``cases``: targets first, then each case."""
-    ordered = sorted(cases, key=lambda case: (case["device"], case["architecture"], case["training"],
-                                              case["dtype"], case["size"]))
+    ordered = sorted(cases, key=lambda case: [
+        case[name] for name in ("device", "architecture", "training", "dtype", "compiled", "size")])
     sections = (f"## {title(case)}\n\n{case_table(case)}\n" for case in ordered)
     return f"{_HEAD}{target_table(cases)}\n\n" + "\n".join(sections)
 
@@ -32,7 +32,8 @@ def title(case: dict) -> str:
     phase = "training step" if case["training"] else "eval"
     auto = case["dtype"] != "float32" and (case["training"] or case["autocast"])
     return (f"{case['architecture']}, {phase}, {count}x3x{height}x{width}, "
-            f"{case['dtype']}{' autocast' if auto else ''}, {case['device']}")
+            f"{case['dtype']}{' autocast' if auto else ''}, {case['device']}"
+            f"{', with torch.compile' if case['compiled'] else ''}")
 
 
 def case_table(case: dict) -> str:

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from benchmarks.networks import CANDIDATES, draw_images, draw_weights
 
-__all__ = ["LAYOUTS", "Case", "Row", "build", "check", "draw_input", "draw_state", "expected_features",
-           "step_of"]
+__all__ = ["LAYOUTS", "Case", "Row", "build", "check", "draw_input", "draw_state",
+           "expected_features", "step_of"]
 
 LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
 # Largest relative difference (2-norm) from our plain network in float32.
@@ -73,10 +73,14 @@ def draw_input(case: Case, layout: str) -> Tensor:
 
 def build(case: Case, row: Row, state: dict[str, Tensor]) -> nn.Module:
     """The network of ``row`` as ``case`` wants it."""
-    net = CANDIDATES[row.name].build(case.architecture, state)
+    candidate = CANDIDATES[row.name]
+    net = candidate.build(case.architecture, state)
     for module in net.modules():
         module.training = case.training  # The train() of MMSegmentation's returns nothing.
-    net.to(case.device, case.cast_dtype, memory_format=LAYOUTS[row.layout])
+    net.to(case.device, memory_format=LAYOUTS[row.layout])
+    if candidate.fuse:
+        net = candidate.fuse(net)
+    net.to(case.cast_dtype)
     if row.compiled:
         # Constant folding takes the norms into the convolutions, for the peers too.
         net.compile(options=None if case.training else {"freezing": True})
@@ -105,7 +109,8 @@ def step_of(case: Case, net: nn.Module, x: Tensor) -> Callable[[], tuple[Tensor,
 
 def expected_features(case: Case, state: dict[str, Tensor]) -> tuple[Tensor, ...]:
     """Those of our plain network in float32 on the CPU."""
-    plain, row = dataclasses.replace(case, dtype="float32", device="cpu"), Row("ours", "channels first")
+    plain = dataclasses.replace(case, dtype="float32", device="cpu")
+    row = Row("ours", "channels first")
     return step_of(plain, build(plain, row, state), draw_input(plain, row.layout))()
 
 

@@ -26,7 +26,8 @@ class OfficialDetector(DetectorCase):
     def build(self) -> nn.Module:
         model = super().build()
         ours = model.backbone.bottom_up
-        official = official_wrapper().build_resnest_backbone(self.read_config(), ShapeSpec(channels=3))
+        official = official_wrapper().build_resnest_backbone(
+            self.read_config(), ShapeSpec(channels=3))
         official.load_state_dict(ours.state_dict())
         model.backbone.bottom_up = official
         return model

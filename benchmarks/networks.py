@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import resnest_dense.mmseg  # noqa: F401
-from resnest_dense import create_backbone, get_architecture, list_architectures
+from resnest_dense import create_backbone, fuse, get_architecture, list_architectures
 from resnest_dense.d2 import get_cfg
 from resnest_dense.weights.layouts import get_layout
 from resnest_dense.weights.translate import from_ours
@@ -144,8 +144,8 @@ def _detectron2_config(architecture):
 
 
 def official_wrapper():
-    """The module ``resnest.d2.resnest``. It registers builders under the names of ours, so those are
-    taken out of detectron2's registry before the import and put back after it."""
+    """The module ``resnest.d2.resnest``. It registers builders under the names of ours, so those
+    are taken out of detectron2's registry before the import and put back after it."""
     names = ("build_resnest_backbone", "build_resnest_fpn_backbone")
     ours = {name: BACKBONE_REGISTRY._obj_map.pop(name) for name in names}
     from resnest.d2 import resnest
@@ -162,26 +162,29 @@ class Candidate:
         build: makes it from the name of an architecture and a state dict under our names.
         kind: "ours", "peer" (another ResNeSt) or "scale" (a plain ResNet of the same depth).
         architectures: the names that it can be built for.
-        training: whether it can be trained.
+        fuse: what makes its form for inference, once it is where it computes; None for one that can
+            be trained.
     """
 
     build: Callable[[str, dict[str, Tensor]], nn.Module]
     kind: str
     architectures: Collection[str]
-    training: bool = True
+    fuse: Callable[[nn.Module], nn.Module] | None = None
 
 
 CANDIDATES = {
     "ours": Candidate(_ours, "ours", list_architectures()),
+    "ours fused": Candidate(_ours, "ours", list_architectures(), fuse),
     "official torch": Candidate(_official_torch, "peer", list_architectures()),
     "official detectron2": Candidate(_official_detectron2, "peer", tuple(DEPTHS)),
     "timm": Candidate(_timm, "peer", tuple(_TIMM)),
     "MMSegmentation": Candidate(_mmsegmentation, "peer", tuple(DEPTHS)[:4]),
     "ResNet of detectron2": Candidate(_resnet, "scale", tuple(DEPTHS)[:3]),
+    "ResNet of detectron2 fused": Candidate(_resnet, "scale", tuple(DEPTHS)[:3], fuse),
 }
 
 
 def candidates_for(architecture: str, *, training: bool) -> dict[str, Candidate]:
     """Those that can be built for ``architecture``, by name."""
     return {name: candidate for name, candidate in CANDIDATES.items()
-            if architecture in candidate.architectures and (candidate.training or not training)}
+            if architecture in candidate.architectures and not (candidate.fuse and training)}

@@ -1,6 +1,6 @@
 """Whole segmentors: ours, with MMSegmentation's own ResNeSt, and with its ResNet.
 
-    python -m benchmarks.segmentor --depth 101 --size 512 512 --out benchmarks/results/segmentor.json
+    python -m benchmarks.segmentor --depth 101 --out benchmarks/results/segmentor.json
 
 MMSegmentation's ResNeSt has no average pool in its dilated stages, unlike the paper's; so ours is
 measured in that form too, which gives the same numbers as MMSegmentation's.

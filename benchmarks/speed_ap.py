@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed_ap --out benchmarks/results/speed_ap.json
 
-Times are of eval with one image of 800x1216 and random weights; AP is what the paper publishes for the
-same configs on COCO val2017 (recipes.md 6, table 5). Without ``--rounds`` only the plot is drawn anew.
+Times are of eval with one image of 800x1216 and random weights; AP is what the paper publishes for
+the same configs on COCO val2017 (recipes.md 6, table 5). Without ``--rounds`` only the plot is drawn anew.
 """
 
 import argparse
@@ -32,8 +32,8 @@ _MARKERS = {"faster_rcnn": ("o", "Faster R-CNN"), "cascade_rcnn": ("s", "Cascade
 
 
 def measure(*, method: str, size: tuple[int, int], device: str, rounds: int) -> dict:
-    """Images per second of the published configs of ``method``, for the record."""
-    cases = {network: DetectorCase(f"{network}_{method}.yaml", "plain", size, 1, device)
+    """Images per second of the published configs of ``method``, fused, for the record."""
+    cases = {network: DetectorCase(f"{network}_{method}.yaml", "fused", size, 1, device)
              for family in PUBLISHED[method].values() for network in family}
     figures = measure_models(cases, rounds=rounds, parts=["eval"])
     rows = {network: {"eval_speed": found.eval_speed} for network, found in figures.items()}
@@ -49,7 +49,7 @@ def draw(cases: list[dict], path: Path) -> None:
         for family, published in PUBLISHED[case["method"]].items():
             _line(axes, case, family, published)
     size = "x".join(map(str, cases[0]["size"]))
-    axes.set(xlabel=f"images per second (one image of {size}, {cases[0]['device']})",
+    axes.set(xlabel=f"images per second (one image of {size}, {cases[0]['device']}, fused)",
              ylabel="published box AP, COCO val2017")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

@@ -17,8 +17,8 @@ _PEAK_RESET = Path("/proc/self/clear_refs")
 def peak_growth(run: Callable[[], object], device: str | torch.device) -> int | None:
     """Bytes that ``run`` needs at its peak above what was allocated before it.
 
-    It runs twice, and the second run counts. On a CPU this is memory of the whole process, so let it
-    be one of its own (:func:`in_own_process`); only Linux tells, elsewhere the answer is None.
+    It runs twice, and the second run counts. On a CPU this is memory of the whole process, so let
+    it be one of its own (:func:`in_own_process`); only Linux tells, elsewhere the answer is None.
 
     Args:
         run: what is measured.

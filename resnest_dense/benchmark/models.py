@@ -1,4 +1,4 @@
-"""Images per second and memory of whole models: what the adapters' benchmark cases have in common."""
+"""Images per second and memory of whole models, whatever framework they are of."""
 
 import dataclasses
 from abc import ABC, abstractmethod
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from resnest_dense.benchmark.memory import in_own_process, peak_growth
 from resnest_dense.benchmark.timing import time_in_turn
 from resnest_dense.errors import ResNeStError
+from resnest_dense.fusion import fuse
 
 __all__ = ["PARTS", "VARIANTS", "Figures", "ModelCase", "figures_table", "measure_models"]
 
@@ -24,7 +25,8 @@ class ModelCase(ABC):
 
     Args:
         config: path, or the name of a shipped one.
-        variant: "plain" or "compiled" (the backbone by ``torch.compile``).
+        variant: "plain", "fused" (:func:`resnest_dense.fuse`, eval only) or "compiled" (the
+            backbone by ``torch.compile``).
         size: height and width of the images.
         images: how many in a batch.
         device: where it computes.
@@ -37,6 +39,11 @@ class ModelCase(ABC):
     images: int = 1
     device: str = "cpu"
     dtype: str = "float32"
+
+    @property
+    def trains(self) -> bool:
+        """Whether this variant can be trained."""
+        return self.variant != "fused"
 
     @property
     def weights(self) -> str:
@@ -95,7 +102,7 @@ def _compile(model):
     return model
 
 
-_APPLY = {"plain": lambda model: model, "compiled": _compile}
+_APPLY = {"plain": lambda model: model, "fused": fuse, "compiled": _compile}
 VARIANTS = tuple(_APPLY)
 
 
@@ -130,7 +137,7 @@ def measure_models(cases: Mapping[str, ModelCase], *, rounds: int,
     if "eval" in parts:
         check_same_outputs(cases)
         _time(cases, figures, rounds, training=False)
-    trained = cases
+    trained = {name: case for name, case in cases.items() if case.trains}
     if "train" in parts:
         _time(trained, figures, rounds, training=True)
     if "memory" in parts:

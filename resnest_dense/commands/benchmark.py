@@ -8,7 +8,7 @@ __all__ = ["add_commands"]
 def add_commands(commands: argparse._SubParsersAction) -> None:
     """Adds ``benchmark``."""
     command = commands.add_parser(
-        "benchmark", help="images per second and memory of a config's model")
+        "benchmark", help="images per second and memory of a config's model, plain and fused")
     command.add_argument("config", help="path or shipped name, of detectron2 or MMSegmentation")
     command.add_argument("--size", type=int, nargs=2, metavar=("H", "W"),
                          help="of the images (800 1216 for a detector, 512 512 for a segmentor)")
@@ -16,8 +16,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--device", help="cpu, cuda, ... (a GPU if there is one)")
     command.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"],
                          help="by autocast")
-    command.add_argument("--variants", nargs="+", default=["plain"],
-                         choices=["plain", "compiled"])
+    command.add_argument("--variants", nargs="+", default=["plain", "fused"],
+                         choices=["plain", "fused", "compiled"])
     command.add_argument("--parts", nargs="+", default=["eval", "train", "memory"],
                          choices=["eval", "train", "memory"], help="what to measure")
     command.add_argument("--rounds", type=int, default=5, metavar="N", help="how often")

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The commands behind benchmarks/results/, by group; each command takes one to four minutes on two
+# cores, which should do nothing else (but for "memory").
+#
+#     PYTHON=.venv/bin/python benchmarks/recorded.sh eval train half compiled shares memory models plot
+set -e
+networks="${NETWORKS:-resnest50 resnest101}"
+
+record() { "${PYTHON:-python}" -W ignore -m "benchmarks.$1" --out "benchmarks/results/$1.json" "${@:2}"; }
+
+backbones() { for network in $networks; do record backbone --architecture "$network" "$@"; done; }
+
+for group; do
+    case $group in
+    eval) backbones --parts time --rounds 5 ;;
+    train) backbones --parts time --rounds 4 --phase train ;;
+    half) backbones --parts time --rounds 5 --dtype bfloat16 ;;
+    compiled)
+        backbones --parts time --rounds 5 --compile --layouts "channels last" \
+            --only "ours fused" "official torch" timm "ResNet of detectron2" ;;
+    shares)
+        backbones --parts shares --layouts "channels last"
+        backbones --parts shares --layouts "channels last" --phase train ;;
+    memory) backbones --parts memory --phase train ;;
+    models)
+        record detector --depth 50 --rounds 2 --parts eval train
+        record detector --depth 50 --rounds 3 --parts eval train --size 512 512
+        record segmentor --depth 50 --rounds 3 --parts eval train
+        record segmentor --depth 101 --rounds 2 --parts eval train ;;
+    plot) record speed_ap --rounds 3 ;;
+    *) echo "$0: no group $group" >&2; exit 2 ;;
+    esac
+done
