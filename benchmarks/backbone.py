@@ -11,7 +11,7 @@ and the page beside it, ``FILE.md``, is written anew from all its cases.
 import argparse
 import dataclasses
 import datetime
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import torch
@@ -41,19 +41,17 @@ PARTS = ("time", "memory", "shares")
 
 def measure(case: Case, rows: list[Row], *, rounds: int, parts: Collection[str] = PARTS) -> dict:
     """All figures of one case, for JSON."""
-    state = draw_state(case)
-    expected = expected_features(case, state)
-    figures, runs = {}, {}
-    for row in rows:
-        kind = CANDIDATES[row.name].kind
-        run = step_of(case, build(case, row, state), draw_input(case, row.layout))
-        figures[row] = {**dataclasses.asdict(row), "kind": kind}
-        if kind != "scale":
-            figures[row]["difference"] = check(case, row, run(), expected)
-        if "shares" in parts:
-            figures[row]["shares"] = shares(run, torch.device(case.device))
-        runs[row] = run
+    figures = {row: {**dataclasses.asdict(row), "kind": CANDIDATES[row.name].kind} for row in rows}
     result = {**dataclasses.asdict(case), "compiled": any(row.compiled for row in rows)}
+    if "memory" in parts:
+        for row in rows:
+            figures[row]["peak_bytes"] = in_own_process(peak_of_step, case, row)
+    if "time" in parts or "shares" in parts:
+        state = draw_state(case)
+        runs = checked_runs(case, figures, state)
+    if "shares" in parts:
+        for row, run in runs.items():
+            figures[row]["shares"] = shares(run, torch.device(case.device))
     if "time" in parts:
         bounds = bounds_of(case, state, {row.layout for row in rows})
         timings = time_in_turn(runs | bounds, rounds=rounds, device=case.device, warm_up=1)
@@ -63,11 +61,17 @@ def measure(case: Case, rows: list[Row], *, rounds: int, parts: Collection[str] 
         result |= {"moved_bytes": next(iter(bounds.values())).bytes, "machine": describe_machine(),
                    "copy_bandwidth": copy_bandwidth(case.device),
                    "date": datetime.date.today().isoformat()}
-    if "memory" in parts:
-        runs.clear()
-        for row in rows:
-            figures[row]["peak_bytes"] = in_own_process(peak_of_step, case, row)
     return result | {"rows": {str(row): figure for row, figure in figures.items()}}
+
+
+def checked_runs(case: Case, figures: dict[Row, dict], state) -> dict[Row, Callable]:
+    """The steps of the rows in ``figures``, which get the difference of what they put out."""
+    expected, runs = expected_features(case, state), {}
+    for row, figure in figures.items():
+        runs[row] = step_of(case, build(case, row, state), draw_input(case, row.layout))
+        if figure["kind"] != "scale":
+            figure["difference"] = check(case, row, runs[row](), expected)
+    return runs
 
 
 def bounds_of(case: Case, state, layouts: Collection[str]) -> dict[Row, ConvolutionsAlone]:

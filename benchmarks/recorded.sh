@@ -3,6 +3,7 @@
 # cores, which should do nothing else (but for "memory").
 #
 #     PYTHON=.venv/bin/python benchmarks/recorded.sh eval train half compiled shares memory models plot
+#     PYTHON=.venv/bin/python benchmarks/recorded.sh cuda
 set -e
 networks="${NETWORKS:-resnest50 resnest101}"
 
@@ -28,6 +29,14 @@ for group; do
         record segmentor --depth 50 --rounds 3 --parts eval train
         record segmentor --depth 101 --rounds 2 --parts eval train ;;
     plot) record speed_ap --rounds 3 ;;
+    cuda)
+        for size in "8 800 1216" "16 512 512"; do
+            backbones --device cuda --dtype bfloat16 --autocast --compile --size $size
+            backbones --device cuda --dtype bfloat16 --phase train --compile --size $size
+        done
+        for dtype in bfloat16 float32; do
+            "${PYTHON:-python}" -m benchmarks.attention --device cuda --dtype $dtype --size 8 800 1216
+        done ;;
     *) echo "$0: no group $group" >&2; exit 2 ;;
     esac
 done

@@ -49,7 +49,7 @@ def draw(cases: list[dict], path: Path) -> None:
         for family, published in PUBLISHED[case["method"]].items():
             _line(axes, case, family, published)
     size = "x".join(map(str, cases[0]["size"]))
-    axes.set(xlabel=f"images per second (one image of {size}, {cases[0]['device']}, fused)",
+    axes.set(xlabel=f"images per second (one image of {size}, {cases[0]['device'].upper()}, fused)",
              ylabel="published box AP, COCO val2017")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
