@@ -12,7 +12,7 @@ demo: install
 	$(BIN)/python tools/mini_coco_demo.py --out results/demo
 
 demo-seg: install
-	$(BIN)/python tools/mini_ade_demo.py --out results/demo-seg
+	$(BIN)/python -W ignore tools/mini_ade_demo.py --out results/demo-seg
 
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -30,6 +30,11 @@ install: .venv/installed
 		--reinstall-package sal-detectron2 --target "$$site" --requirement requirements-nodeps.lock && \
 	rm -rf .venv/detectron2_tools && mv "$$site/tools" .venv/detectron2_tools
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	# mmengine looks for a package's pure-Python configs in site-packages alone, and an editable install
+	# leaves nothing there.
+	ln -sfn ../configs resnest_dense/configs
+	site=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])") && \
+	ln -sfn "$(CURDIR)/resnest_dense" "$$site/resnest_dense"
 	touch $@
 
 lock:

@@ -6,7 +6,7 @@ from resnest_dense.errors import ResNeStValueError, near
 
 __all__ = ["find_config", "list_configs"]
 
-_ROOT = Path(__file__).parent
+_ROOT = Path(__file__).resolve().parent
 _SUFFIXES = (".yaml", ".py")
 
 

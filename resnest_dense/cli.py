@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from resnest_dense.commands import about, benchmark, data, models, published, weights
+from resnest_dense.commands import about, benchmark, data, labels, models, published, weights
 from resnest_dense.errors import ResNeStError
 
 __all__ = ["main"]
@@ -26,6 +26,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="resnest-dense", description="ResNeSt for dense prediction")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (about, benchmark, data, models, weights, published):
+    for group in (about, benchmark, data, labels, models, weights, published):
         group.add_commands(commands)
     return parser

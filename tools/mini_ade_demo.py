@@ -52,8 +52,7 @@ def make_config(data: MiniAde, work_dir: Path, iterations: int) -> Config:
         test_evaluator=dict(output_dir=str(work_dir.parent / "predictions"), keep_results=True),
         optim_wrapper=dict(optimizer=dict(lr=0.02)),
         train_cfg=dict(max_iters=iterations, val_interval=iterations),
-        default_hooks=dict(logger=dict(interval=5), checkpoint=dict(interval=iterations)),
-        # Lines of the log that only repeat the config are left out.
+        default_hooks=dict(logger=dict(interval=10), checkpoint=dict(interval=iterations)),
         work_dir=str(work_dir), log_level="WARNING", launcher="none",
     ))
     cfg.param_scheduler[0].end = iterations
@@ -100,7 +99,8 @@ def main() -> None:
     start = time.monotonic()
     data = write_mini_ade(args.out / "data")
     runner = build_runner(make_config(data, args.out / "run", args.iterations))
-    print(f"demo-seg: {args.iterations} iterations, logged in {runner.log_dir}", flush=True)
+    for logger in (runner.logger, *runner.logger.handlers):
+        logger.setLevel("INFO")  # only now, after the lines that repeat the whole config
     runner.train()
     score = runner.test()["mIoU"]
     draw_curve(Path(runner.log_dir) / "vis_data" / "scalars.json", args.out / "curve.png")

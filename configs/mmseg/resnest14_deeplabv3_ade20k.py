@@ -1,5 +1,5 @@
 """DeepLabV3-ResNeSt-14 on ADE20K: a small network, not in the paper."""
 
-_base_ = "./resnest50_deeplabv3_ade20k.py"
+_base_ = "./_base_/official_ade20k.py"
 
 model = dict(backbone=dict(architecture="resnest14", init_cfg=dict(checkpoint="resnest14")))

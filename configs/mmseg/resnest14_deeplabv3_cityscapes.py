@@ -1,5 +1,5 @@
 """DeepLabV3-ResNeSt-14 on Cityscapes: a small network, not in the paper."""
 
-_base_ = "./resnest50_deeplabv3_cityscapes.py"
+_base_ = "./_base_/official_cityscapes.py"
 
 model = dict(backbone=dict(architecture="resnest14", init_cfg=dict(checkpoint="resnest14")))

@@ -4,7 +4,7 @@ All but the backbone is as with ResNeSt. It is MMSegmentation's ResNet with the 
 nearest to GluonCV's that has published weights.
 """
 
-_base_ = "./resnest50_deeplabv3_pascal_context.py"
+_base_ = "./_base_/official_pascal_context.py"
 
 model = dict(backbone=dict(
     _delete_=True, type="ResNetV1c", depth=50, dilations=(1, 1, 2, 4), strides=(1, 2, 1, 1),

@@ -28,6 +28,7 @@ _KINDS = {
     "from-zero": (False, "0 is ignored (reduce_zero_label), and the last class never occurs",
                   "set reduce_zero_label=False if 0 is your first class"),
     "void": (False, "image without a labelled pixel", "leave it out"),
+    "orphan": (False, "label without an image", "add its image, or remove it"),
     "unseen": (False, "class without a pixel", "look whether the class list is right"),
 }
 
@@ -60,15 +61,20 @@ class LabelReport:
         return "\n".join([head, *self._rows(self.findings)] if self.findings
                          else [f"{head}, no problems found"])
 
+    @property
+    def wrong(self) -> list[str]:
+        """The kinds of findings that training would go wrong with."""
+        return [kind for kind in self.findings if _KINDS[kind][0]]
+
     def raise_if_wrong(self) -> None:
         """Stops before training would go wrong.
 
         Raises:
             ResNeStValueError: what is wrong, the first entries of each kind and what to do.
         """
-        wrong = [kind for kind in self.findings if _KINDS[kind][0]]
-        if wrong:
-            raise ResNeStValueError("\n".join([f"{self.name} cannot be used:", *self._rows(wrong)]))
+        if self.wrong:
+            rows = self._rows(self.wrong)
+            raise ResNeStValueError("\n".join([f"{self.name} cannot be used:", *rows]))
 
     def _rows(self, kinds):
         for kind in kinds:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["IMAGE_SUFFIXES", "Classes", "find_pairs", "read_classes"]
+__all__ = ["IMAGE_SUFFIXES", "Classes", "find_orphans", "find_pairs", "read_classes"]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -89,3 +89,9 @@ def find_pairs(images: str | Path, labels: str | Path) -> list[tuple[Path, Path]
         if label == same:
             raise ResNeStValueError(f"{one} and {other} have the same label {label}: rename one.")
     return pairs
+
+
+def find_orphans(images: str | Path, labels: str | Path) -> list[Path]:
+    """The PNGs below ``labels`` that :func:`find_pairs` gives to no image, sorted."""
+    used = {label for _, label in find_pairs(images, labels)}
+    return sorted(p for p in Path(labels).rglob("*.png") if p not in used)

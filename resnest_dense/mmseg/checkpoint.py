@@ -64,7 +64,7 @@ def fit_checkpoint(state: Mapping[str, Tensor],
             another shape there.
     """
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    if isinstance(model.backbone, ResNeSt):
+    if isinstance(getattr(model, "backbone", None), ResNeSt):
         state = segmentor_names(state)
     own = {name: tensor.shape for name, tensor in model.state_dict().items()
            if not name.endswith("num_batches_tracked")}

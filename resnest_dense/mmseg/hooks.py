@@ -88,7 +88,8 @@ class IterationSeedHook(Hook):
 
 
 def check_dataset(dataset, model: nn.Module, *, name: str, limit: int | None = None) -> None:
-    """Compare a dataset of MMSegmentation with its label files and with the heads of a model.
+    """Compare a dataset of MMSegmentation, if it has classes, with its label files and with the
+    heads of a model.
 
     Args:
         dataset: built, with ``get_data_info`` and ``metainfo``.
@@ -99,7 +100,10 @@ def check_dataset(dataset, model: nn.Module, *, name: str, limit: int | None = N
     Raises:
         ResNeStValueError: labels or class counts that training would go wrong with.
     """
-    classes = dataset.metainfo["classes"]
+    classes = dataset.metainfo.get("classes")
+    if not classes:
+        print_log(f"The {name} names no classes: its labels are not checked.", logger="current")
+        return
     for head_name, head in model.named_modules():
         outputs = getattr(head, "num_classes", len(classes))
         if outputs != len(classes):

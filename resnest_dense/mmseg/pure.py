@@ -10,10 +10,9 @@ __all__ = ["read_config"]
 def read_config(pure: str) -> dict:
     """The settings of the text config with the same name as the pure-Python config at ``pure``.
 
-    mmengine cannot mix the two forms, MMSegmentation ships no pure-Python bases, and
-    ``custom_imports`` is not read in that form: this module's import does what it would.
+    mmengine refuses a pure-Python config that names a ``_base_``, and MMSegmentation ships no
+    pure-Python bases. Nothing reads ``custom_imports`` in that form: this module's import does what
+    it would, and the setting serves the text config that a run writes beside its checkpoints.
     """
     path = Path(pure)
-    cfg = Config.fromfile(path.parents[1] / path.name, lazy_import=False,
-                          import_custom_modules=False)
-    return {key: value for key, value in cfg.items() if key != "custom_imports"}
+    return dict(Config.fromfile(path.parents[1] / path.name, lazy_import=False).items())

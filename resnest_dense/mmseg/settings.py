@@ -16,10 +16,11 @@ from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 
 __all__ = ["add_arguments", "build_runner", "read_config", "use_folders"]
 
+_PREFLIGHT = "resnest_dense.PreflightHook"
 _RUNNER_KEYS = tuple(inspect.signature(Runner.__init__).parameters)[1:]
 # What the frameworks read from a config beside the runner's own arguments.
 _OTHER_KEYS = ("custom_imports", "tta_model", "tta_pipeline", "find_unused_parameters", "sync_bn",
-               "compile")
+               "compile", "model_wrapper_cfg", "activation_checkpointing", "efficient_conv_bn_eval")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,9 +54,12 @@ def read_config(args: argparse.Namespace) -> Config:
             raise ResNeStValueError(f"{path}: nothing reads {key!r}. Did you mean {close!r}?")
     for key in args.cfg_options or ():
         top = key.split(".")[0]
-        if top not in cfg and top not in _RUNNER_KEYS + _OTHER_KEYS:
-            known = sorted({*cfg, *_RUNNER_KEYS})
-            raise ResNeStValueError(f"Unknown key {key!r} in --cfg-options. {near(top, known)}")
+        if top not in _RUNNER_KEYS + _OTHER_KEYS:
+            why = ("has no effect: it sets a helper variable of the config, not what was made of it"
+                   if top in cfg else "is not known")
+            raise ResNeStValueError(
+                f"{key!r} in --cfg-options {why}. {near(top, sorted(_RUNNER_KEYS + _OTHER_KEYS))}"
+            )
     train, val = getattr(args, "train", None), args.val
     if train or val or args.classes:
         if not (args.classes and val):
@@ -65,6 +69,9 @@ def read_config(args: argparse.Namespace) -> Config:
         use_folders(cfg, args.classes, train=train, val=val,
                     reduce_zero_label=args.reduce_zero_label)
     cfg.merge_from_dict(args.cfg_options or {})
+    hooks = cfg.get("custom_hooks") or []
+    if not any(hook["type"] == _PREFLIGHT for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type=_PREFLIGHT)]
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs") / path.stem)
     return cfg
@@ -115,8 +122,14 @@ def build_runner(cfg: Config, *loops: str) -> Runner:
         cfg.model_wrapper_cfg = dict(type="resnest_dense.CpuDistributedDataParallel")
     try:
         runner = Runner.from_cfg(cfg)
+        # What is built here names its unknown settings before the first iteration.
         for loop in loops:
-            getattr(runner, loop)  # builds the datasets, which may not know a setting either
+            getattr(runner, loop)
+        if "train_loop" in loops:
+            runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+            scales = (runner.auto_scale_lr or {}).get("enable")  # mmengine does that before them
+            if runner.param_schedulers is not None and not scales:
+                runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
         return runner
     except (TypeError, KeyError) as error:
         raise ResNeStError(f"{cfg.filename}: {error}") from error

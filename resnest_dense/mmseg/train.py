@@ -6,6 +6,8 @@ import torch
 from mmengine.config import Config
 
 from resnest_dense.errors import ResNeStValueError
+from resnest_dense.interrupt import Interrupt
+from resnest_dense.mmseg.interrupt import SaveOnInterruptHook
 from resnest_dense.mmseg.settings import add_arguments, build_runner, read_config
 
 __all__ = ["make_parser", "run"]
@@ -34,7 +36,14 @@ def run(args: argparse.Namespace) -> None:
     cfg.resume = args.resume
     if args.amp:
         use_amp(cfg)
-    build_runner(cfg, "train_loop", "val_loop").train()
+    interrupt = Interrupt()
+    interrupt.catch()  # before the data workers are forked, whom Ctrl-C in a terminal reaches too
+    try:
+        runner = build_runner(cfg, "train_loop", "val_loop")
+        runner.register_hook(SaveOnInterruptHook(interrupt))
+        runner.train()
+    finally:
+        interrupt.release()
 
 
 def use_amp(cfg: Config) -> None:

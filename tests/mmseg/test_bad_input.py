@@ -49,6 +49,11 @@ def test_labels(spoil, said, config, folders, tmp_path):
     (["modle.pretrained=x"], "Did you mean 'model'"),
     (["model.backbone.depht=50"], "unexpected keyword argument 'depht'"),
     (["model.backbone.architecture=resnest51"], "Did you mean 'resnest"),
+    (["optim_wrapper.optimizer.learning_rate=1"], "unexpected keyword argument 'learning_rate'"),
+    (["param_scheduler.0.powr=1"], "unexpected keyword argument 'powr'"),
+    (["default_hooks.checkpoint.intervall=1"], "unexpected keyword argument 'intervall'"),
+    (["val_evaluator.metric=mIoU"], "unexpected keyword argument 'metric'"),
+    (["train_pipeline.2.prob=1"], "has no effect.*'train_pipeline'"),
     (["train_dataloader.dataset.img_sufix=.jpg"], "unexpected keyword argument 'img_sufix'")])
 def test_settings(options, said, config, tmp_path):
     with pytest.raises(ResNeStError, match=said):
@@ -64,6 +69,13 @@ def test_a_misspelt_setting_in_a_config(config, tmp_path):
 def test_a_config_that_is_not_there(tmp_path):
     with pytest.raises(ResNeStError, match="resnest50_deeplabv3_ade20k"):
         start("resnest50_deeplabv3_ade20", tmp_path)
+
+
+def test_labels_are_checked_whatever_hooks_a_config_has(config, folders, tmp_path):
+    exceed(folders)
+    config.write_text(config.read_text() + "\ncustom_hooks = []\n")
+    with pytest.raises(ResNeStError, match="beyond the classes"):
+        start(config, tmp_path)
 
 
 def test_own_data_without_classes(config, folders, tmp_path):

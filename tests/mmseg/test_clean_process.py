@@ -6,7 +6,6 @@ import pytest
 from forks import run_forked
 
 CASES = {
-    "ours first": "import resnest_dense.mmseg, mmseg.models",
     "mmseg first": "import mmseg; import resnest_dense.mmseg; import mmseg.models",
     "a failed mmseg.models first": """
         try:
@@ -15,7 +14,7 @@ CASES = {
             pass
         import resnest_dense.mmseg, mmseg.models""",
     "detectron2 first": "import detectron2, resnest_dense.d2, resnest_dense.mmseg, mmseg.models",
-    "no detectron2": """
+    "ours first, no detectron2": """
         import sys
         sys.modules["detectron2"] = None
         import resnest_dense.mmseg, mmseg.models""",

@@ -4,6 +4,8 @@ import pytest
 import torch
 from run_tool import run_tool
 
+from resnest_dense.mmseg import train
+
 
 @pytest.fixture
 def plain(config):
@@ -18,8 +20,7 @@ def plain(config):
 
 
 def test_two_processes_equal_one_with_both_images(plain, tmp_path):
-    one = run_tool("mmseg_train.py", plain, "--work-dir", tmp_path / "one")
-    assert one.returncode == 0, one.stderr
+    train.run(train.make_parser().parse_args([str(plain), "--work-dir", str(tmp_path / "one")]))
     two = run_tool("mmseg_train.py", plain, "--launcher", "pytorch", "--work-dir", tmp_path / "two",
                    "--cfg-options", "train_dataloader.batch_size=1", processes=2)
     assert two.returncode == 0, two.stderr

@@ -71,34 +71,38 @@ def test_the_metric_is_not_rounded():
         dict(pixAcc=500 / 6, mAcc=(2 / 3 + 1) * 50, mIoU=(2 / 3 + 3 / 4) * 50))
 
 
-def test_a_checkpoint_of_pytorch_encoding_fits_the_paper_s_network():
-    cfg = Config.fromfile(find_config("resnest50_deeplabv3_ade20k", "mmseg"))
+# PyTorch-Encoding's heads: (name of the convolution, number of it, inputs, outputs, size)
+AUXILIARY = ("auxlayer.conv5", 0, 1024, 256, 3)
+HEADS = {
+    "resnest50_deeplabv3_ade20k": ("head.block.4", 256, [
+        *((f"head.aspp.b{i}", 0, 2048, 256, 1 if i == 0 else 3) for i in range(4)),
+        ("head.aspp.b4.gap", 1, 2048, 256, 1), ("head.aspp.project", 0, 1280, 256, 1),
+        ("head.block", 0, 256, 256, 3), AUXILIARY]),
+    "resnest50_fcn_official_ade20k": ("head.conv5.4", 512, [("head.conv5", 0, 2048, 512, 3),
+                                                            AUXILIARY]),
+}
+
+
+@pytest.mark.parametrize("config", HEADS)
+def test_a_checkpoint_of_pytorch_encoding_fits_the_official_network(config):
+    cfg = Config.fromfile(find_config(config, "mmseg"))
     init_default_scope("mmseg")
     with torch.device("meta"):
         model = MODELS.build(cfg.model)
         official = official_network("resnest50", 8).state_dict()
-    state = {f"pretrained.{k}": v for k, v in official.items()}
-    state.update(encoding_heads())
+        state = {f"pretrained.{k}": v for k, v in official.items()} | dict(encoding_heads(config))
     own = {k: v.shape for k, v in model.state_dict().items()}
     assert {k: v.shape for k, v in segmentor_names(state).items()} == own
 
 
-def encoding_heads():
-    """Names and shapes of PyTorch-Encoding's DeepLabV3 head and auxiliary head for 150 classes."""
-    def conv(name, inputs, outputs, size):
-        yield f"{name}.weight", torch.empty(outputs, inputs, size, size, device="meta")
-
-    def norm(name):
+def encoding_heads(config):
+    """Names and shapes of the head and the auxiliary head for 150 classes."""
+    classifier, width, rows = HEADS[config]
+    for name, number, inputs, outputs, size in rows:
+        yield f"{name}.{number}.weight", torch.empty(outputs, inputs, size, size)
         for part in ("weight", "bias", "running_mean", "running_var"):
-            yield f"{name}.{part}", torch.empty(256, device="meta")
-        yield f"{name}.num_batches_tracked", torch.empty((), device="meta")
-
-    rows = [(f"head.aspp.b{i}", 0, 2048, 1 if i == 0 else 3) for i in range(4)]
-    rows += [("head.aspp.b4.gap", 1, 2048, 1), ("head.aspp.project", 0, 1280, 1),
-             ("head.block", 0, 256, 3), ("auxlayer.conv5", 0, 1024, 3)]
-    for name, first, inputs, size in rows:
-        yield from conv(f"{name}.{first}", inputs, 256, size)
-        yield from norm(f"{name}.{first + 1}")
-    for name in ("head.block.4", "auxlayer.conv5.4"):
-        yield from conv(name, 256, 150, 1)
-        yield f"{name}.bias", torch.empty(150, device="meta")
+            yield f"{name}.{number + 1}.{part}", torch.empty(outputs)
+        yield f"{name}.{number + 1}.num_batches_tracked", torch.empty(())
+    for name, inputs in ((classifier, width), ("auxlayer.conv5.4", 256)):
+        yield f"{name}.weight", torch.empty(150, inputs, 1, 1)
+        yield f"{name}.bias", torch.empty(150)

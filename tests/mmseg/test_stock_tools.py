@@ -60,7 +60,8 @@ tiny = __import__("mmengine").Config.fromfile(%r)
 train_dataloader = tiny.train_dataloader
 model.data_preprocessor.update(size=(32, 32))
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=1)
-val_dataloader = val_cfg = val_evaluator = test_dataloader = test_cfg = test_evaluator = None
+val_dataloader = val_cfg = val_evaluator = None
+test_dataloader = tiny.test_dataloader
 del tiny
 """ % str(config))
     raw = tmp_path / "raw14.pth"
@@ -75,6 +76,10 @@ del tiny
                              "--cfg-options", f"load_from={raw}", "custom_hooks=[]",
                              "optim_wrapper.optimizer.lr=0"),
         "pure": command(empty, "train.py", pure, "--work-dir", tmp_path / "pure"),
+        # with the config that the run has written, which is in text form
+        "pure tested": command(empty, "test.py", tmp_path / "pure" / "pure.py",
+                               tmp_path / "pure" / "iter_1.pth", "--work-dir",
+                               tmp_path / "pure-tested"),
     })
     assert failures == dict.fromkeys(failures, "")
     assert (tmp_path / "pure" / "iter_1.pth").is_file()

@@ -1,9 +1,17 @@
 """The training and test tools, on the tiny data set."""
 
+import os
+import runpy
+import signal
+import sys
+
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 from PIL import Image
+from run_tool import TOOLS
 
 from resnest_dense import ResNeStError
 from resnest_dense.mmseg import evaluate, train
@@ -34,12 +42,35 @@ def assert_equal(one, other):
         assert one == other
 
 
-def test_a_resumed_run_equals_one_that_was_never_stopped(config, tmp_path):
+@HOOKS.register_module()
+class CtrlC(Hook):
+    """Interrupts the process in its second iteration."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if batch_idx == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_interrupted_run_resumes_as_if_it_was_never_stopped(config, tmp_path):
     whole = torch.load(train_with(config, tmp_path / "whole", iterations=4))
-    train_with(config, tmp_path / "parts", iterations=2)
+    text = config.read_text()
+    config.write_text(text + 'custom_hooks = _base_.custom_hooks + [dict(type="CtrlC")]\n')
+    with pytest.raises(KeyboardInterrupt):
+        train_with(config, tmp_path / "parts", iterations=4)
+    assert (tmp_path / "parts" / "iter_2.pth").is_file()
+    config.write_text(text)
     parts = torch.load(train_with(config, tmp_path / "parts", "--resume", iterations=4))
     for part in ("state_dict", "optimizer", "param_schedulers"):
         assert_equal(whole[part], parts[part])
+
+
+@pytest.mark.parametrize("tool", ["mmseg_train.py", "mmseg_test.py"])
+def test_what_the_user_can_mend_is_one_line(tool, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [tool, "nowhere.py", *["no.pth"] * (tool == "mmseg_test.py")])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(TOOLS / tool), run_name="__main__")
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2 and said.startswith(f"{tool}: No c") and said.count("\n") == 1
 
 
 def test_a_trained_model_is_tested_in_every_way(config, tmp_path):
