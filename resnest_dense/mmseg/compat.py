@@ -1,15 +1,17 @@
-"""What mmengine and torch do not do together, each fix with its reason and when it may go."""
+"""What mmengine does not do with newer packages, each fix with its reason and when it may go."""
 
 import builtins
 import codecs
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
 import numpy as np
 import torch
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
 
 from resnest_dense.errors import ResNeStError
 
-__all__ = ["allow_run_history"]
+__all__ = ["allow_run_history", "name_the_fork"]
 
 _STATISTICS = ("min", "max", "current", "mean")
 
@@ -34,6 +36,19 @@ def allow_run_history() -> None:
         allowed += [(getattr(core, name), f"{module}.{name}")
                     for name in ("_reconstruct", "scalar")]
     torch.serialization.add_safe_globals(allowed)
+
+
+def name_the_fork() -> None:
+    """Let ``mmseg::`` in configs find a fork of mmsegmentation under another package name.
+
+    mmengine looks for a package ``mmsegmentation``, and so does onedl-mmengine (to 0.10.12) beside
+    its onedl-mmsegmentation. It may go when forks write their own name there.
+    """
+    try:
+        version(MODULE2PACKAGE["mmseg"])
+    except PackageNotFoundError:
+        for package in packages_distributions().get("mmseg", ()):
+            MODULE2PACKAGE["mmseg"] = package
 
 
 def _statistic(owner, name):

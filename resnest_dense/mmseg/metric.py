@@ -1,5 +1,7 @@
 """pixAcc and mIoU as published, beside MMSegmentation's table."""
 
+import inspect
+
 import torch
 from mmseg.evaluation import IoUMetric
 
@@ -14,6 +16,12 @@ class SegmentationMetric(IoUMetric):
     """MMSegmentation's IoUMetric, whose results are ``pixAcc``, ``mAcc`` and ``mIoU`` in percent,
     not rounded, over the whole set; arguments are the same.
     """
+
+    def __init__(self, **options):
+        for name in options.keys() - inspect.signature(IoUMetric).parameters.keys():
+            # IoUMetric would drop it without a word.
+            raise TypeError(f"SegmentationMetric got an unexpected keyword argument {name!r}")
+        super().__init__(**options)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         metrics = super().compute_metrics(results)  # It also logs the table of classes.

@@ -51,9 +51,9 @@ def test_labels(spoil, said, config, folders, tmp_path):
     (["model.backbone.architecture=resnest51"], "Did you mean 'resnest"),
     (["optim_wrapper.optimizer.learning_rate=1"], "unexpected keyword argument 'learning_rate'"),
     (["param_scheduler.0.powr=1"], "unexpected keyword argument 'powr'"),
-    (["default_hooks.checkpoint.intervall=1"], "unexpected keyword argument 'intervall'"),
+    (["default_hooks.logger.intervall=1"], "unexpected keyword argument 'intervall'"),
     (["val_evaluator.metric=mIoU"], "unexpected keyword argument 'metric'"),
-    (["train_pipeline.2.prob=1"], "has no effect.*'train_pipeline'"),
+    (["train_pipeline.2.prob=1"], "'train_pipeline.2.prob' .* has no effect"),
     (["train_dataloader.dataset.img_sufix=.jpg"], "unexpected keyword argument 'img_sufix'")])
 def test_settings(options, said, config, tmp_path):
     with pytest.raises(ResNeStError, match=said):

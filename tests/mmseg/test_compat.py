@@ -2,15 +2,17 @@
 
 import os
 import pickle
+from importlib.metadata import packages_distributions
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
 from mmengine.utils.dl_utils import mmcv_full_available
 
 from resnest_dense import ResNeStError
-from resnest_dense.mmseg import mmcv_standin
+from resnest_dense.mmseg import compat, mmcv_standin
 
 
 class Reduced:
@@ -43,6 +45,12 @@ def test_a_file_that_would_run_something_is_not_read(harm, tmp_path):
     torch.save(dict(state_dict=harm), tmp_path / "bad.pth")
     with pytest.raises((pickle.UnpicklingError, ResNeStError)):
         torch.load(tmp_path / "bad.pth", weights_only=True)
+
+
+def test_a_fork_of_mmsegmentation_is_found_by_the_module_it_brings(monkeypatch):
+    monkeypatch.setitem(MODULE2PACKAGE, "mmseg", "a-package-that-is-not-installed")
+    compat.name_the_fork()
+    assert MODULE2PACKAGE["mmseg"] in packages_distributions()["mmseg"]
 
 
 def test_the_stand_in_raises_on_use_only():
