@@ -48,18 +48,7 @@ def read_config(args: argparse.Namespace) -> Config:
     """
     path = find_config(args.config, "mmseg")
     cfg = Config.fromfile(path)
-    for key in cfg:
-        # A config may have helper variables of any name; one that almost is a setting is a slip.
-        if key not in _RUNNER_KEYS and (close := _nearly(key)):
-            raise ResNeStValueError(f"{path}: nothing reads {key!r}. Did you mean {close!r}?")
-    for key in args.cfg_options or ():
-        top = key.split(".")[0]
-        if top not in _RUNNER_KEYS + _OTHER_KEYS:
-            why = ("has no effect: it sets a helper variable of the config, not what was made of it"
-                   if top in cfg else "is not known")
-            raise ResNeStValueError(
-                f"{key!r} in --cfg-options {why}. {near(top, sorted(_RUNNER_KEYS + _OTHER_KEYS))}"
-            )
+    _refuse_unknown_keys(cfg, args.cfg_options or ())
     train, val = getattr(args, "train", None), args.val
     if train or val or args.classes:
         if not (args.classes and val):
@@ -133,6 +122,22 @@ def build_runner(cfg: Config, *loops: str) -> Runner:
         return runner
     except (TypeError, KeyError) as error:
         raise ResNeStError(f"{cfg.filename}: {error}") from error
+
+
+def _refuse_unknown_keys(cfg, options) -> None:
+    """``options``: dotted keys that the command line overrides."""
+    for key in cfg:
+        # A config may have helper variables of any name; one that almost is a setting is a slip.
+        if key not in _RUNNER_KEYS and (close := _nearly(key)):
+            raise ResNeStValueError(f"{cfg.filename}: nothing reads {key!r}. Did you mean {close!r}?")
+    for key in options:
+        top = key.split(".")[0]
+        if top not in _RUNNER_KEYS + _OTHER_KEYS:
+            why = ("has no effect: it sets a helper variable of the config, not what was made of it"
+                   if top in cfg else "is not known")
+            raise ResNeStValueError(
+                f"{key!r} in --cfg-options {why}. {near(top, sorted(_RUNNER_KEYS + _OTHER_KEYS))}"
+            )
 
 
 def _follow_the_dataset(steps) -> None:
