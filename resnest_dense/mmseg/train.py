@@ -4,6 +4,7 @@ import argparse
 
 import torch
 from mmengine.config import Config
+from mmengine.runner import find_latest_checkpoint
 
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.interrupt import Interrupt
@@ -33,7 +34,9 @@ def run(args: argparse.Namespace) -> None:
         ResNeStError: a config, data or checkpoint that cannot be used, before the first iteration.
     """
     cfg = read_config(args)
-    cfg.resume = args.resume
+    cfg.resume = args.resume and find_latest_checkpoint(cfg.work_dir) is not None
+    if cfg.resume:
+        cfg.load_from = None  # mmengine would resume from where the first run started
     if args.amp:
         use_amp(cfg)
     interrupt = Interrupt()

@@ -59,7 +59,9 @@ def test_an_interrupted_run_resumes_as_if_it_was_never_stopped(config, tmp_path)
         train_with(config, tmp_path / "parts", iterations=4)
     assert (tmp_path / "parts" / "iter_2.pth").is_file()
     config.write_text(text)
-    parts = torch.load(train_with(config, tmp_path / "parts", "--resume", iterations=4))
+    # What a run starts from is no place to resume it from.
+    parts = torch.load(train_with(config, tmp_path / "parts", "--resume",
+                                  f"load_from={tmp_path / 'whole' / 'iter_4.pth'}", iterations=4))
     for part in ("state_dict", "optimizer", "param_schedulers"):
         assert_equal(whole[part], parts[part])
 
