@@ -18,8 +18,9 @@ class SegmentationMetric(IoUMetric):
     """
 
     def __init__(self, **options):
-        for name in options.keys() - inspect.signature(IoUMetric).parameters.keys():
-            # IoUMetric would drop it without a word.
+        # IoUMetric drops other keywords without a word; keep_results comes from MMSegmentation's tool.
+        known = {*inspect.signature(IoUMetric).parameters, "keep_results"}
+        for name in options.keys() - known:
             raise TypeError(f"SegmentationMetric got an unexpected keyword argument {name!r}")
         super().__init__(**options)
 
