@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> dict[str, float]:
     """
     checkpoint = find_checkpoint(args.checkpoint)
     cfg = read_config(args)
-    cfg.load_from = str(checkpoint)
+    cfg.load_from, cfg.resume = str(checkpoint), False
     if args.out:
         cfg.test_evaluator.update(output_dir=args.out, keep_results=True)
     if args.show_dir:

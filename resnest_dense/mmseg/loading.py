@@ -26,7 +26,7 @@ from resnest_dense.weights.matching import has_one_backbone
 from resnest_dense.weights.metadata import read_metadata
 from resnest_dense.weights.source import Weights
 
-__all__ = ["check_input", "initialize", "install", "uninstall"]
+__all__ = ["check_input", "initialize", "install", "turns_channels", "uninstall"]
 
 _stock_load = checkpoint.load_state_dict
 _stock_read = checkpoint.CheckpointLoader.load_checkpoint.__func__
@@ -69,6 +69,13 @@ def initialize(backbone: ResNeSt, source: str) -> LoadReport:
     return report
 
 
+def turns_channels(preprocessor: nn.Module) -> bool:
+    """Whether it turns images into RGB; OpenMMLab's libraries read them in BGR."""
+    # MMSegmentation's own name, and mmengine's, which forks have too.
+    return any(getattr(preprocessor, name, False)
+               for name in ("channel_conversion", "_channel_conversion"))
+
+
 def check_input(model: nn.Module | None, contract: InputContract | None, source: str) -> None:
     """Compare what weights expect with what the ``data_preprocessor`` of ``model`` gives them.
 
@@ -84,9 +91,7 @@ def check_input(model: nn.Module | None, contract: InputContract | None, source:
     preprocessor = getattr(model, "data_preprocessor", None)
     if contract is None or not hasattr(preprocessor, "mean"):
         return
-    # OpenMMLab's libraries read images in BGR.
-    turned = any(getattr(preprocessor, name, False)
-                 for name in ("channel_conversion", "_channel_conversion"))
+    turned = turns_channels(preprocessor)
     place = "model.data_preprocessor"
     check_contract(
         contract, channel_order="RGB" if turned else "BGR", mean=_listed(preprocessor.mean),

@@ -9,6 +9,7 @@ from torch import nn
 
 from resnest_dense import nn as network
 from resnest_dense import preflight
+from resnest_dense.mmseg.loading import turns_channels
 from resnest_dense.preflight import Finding, InputSettings
 
 __all__ = ["check_first_batch"]
@@ -47,7 +48,7 @@ def _look(runner: Runner, model: nn.Module, batch: dict) -> list[Finding]:
     findings = []
     preprocessor = model.data_preprocessor
     if hasattr(preprocessor, "mean"):
-        turned = preprocessor.channel_conversion
+        turned = turns_channels(preprocessor)
         settings = InputSettings("RGB" if turned else "BGR", preprocessor.mean.flatten().tolist(),
                                  preprocessor.std.flatten().tolist(), _KEYS)
         loaded = isinstance(backbone, network.ResNeSt) and (report is not None or not fresh)
