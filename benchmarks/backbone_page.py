@@ -1,5 +1,7 @@
 """The recorded cases of the backbone benchmark as Markdown."""
 
+import math
+
 from benchmarks.profile import KINDS
 from benchmarks.rows import fastest
 from benchmarks.targets import target_table
@@ -39,7 +41,7 @@ def title(case: dict) -> str:
 def case_table(case: dict) -> str:
     """One case: times and memory, and where the time goes."""
     rows = sorted(case["rows"].values(), key=lambda row: Timing(row["seconds"]).median
-                  if "seconds" in row else 0)
+                  if "seconds" in row else math.inf)
     parts = []
     if "machine" in case:
         bound = case["moved_bytes"] / case["copy_bandwidth"]
