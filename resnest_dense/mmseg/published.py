@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from resnest_dense.errors import ResNeStError
 from resnest_dense.mmseg.evaluate import make_parser, run
 
 __all__ = ["measure"]
@@ -24,7 +23,7 @@ def measure(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,
         options: KEY=VALUE settings that override the config.
 
     Raises:
-        ResNeStError: no data set, or as :func:`resnest_dense.mmseg.evaluate.run`.
+        ResNeStError: as :func:`resnest_dense.mmseg.evaluate.run`.
     """
     multi_scale = any(name.endswith("_ms_flip") for name in metrics)
     settings = list(options)
@@ -35,12 +34,7 @@ def measure(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,
         *(["--tta", "published" if dilated_form == "official" else "mmseg"] if multi_scale else []),
         *(["--cfg-options", *settings] if settings else []),
     ])
-    try:
-        results = run(args)
-    except FileNotFoundError as error:
-        raise ResNeStError(
-            f"{config}: {error}. Name the folder of the data set (--data)."
-        ) from error
+    results = run(args)
     pixel_accuracy = results.get("pixAcc", results.get("aAcc"))
     return {name: pixel_accuracy if name.startswith("pix_acc") else results["mIoU"]
             for name in metrics}

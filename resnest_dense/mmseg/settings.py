@@ -103,7 +103,7 @@ def build_runner(cfg: Config, *loops: str) -> Runner:
         loops: what to build with it, out of "train_loop", "val_loop" and "test_loop".
 
     Raises:
-        ResNeStError: a setting that its class does not take.
+        ResNeStError: a setting that its class does not take, or a data set that is not there.
     """
     if cfg.launcher != "none" and not torch.cuda.is_available():
         # mmengine would set a CUDA device; it leaves a process group that is there alone.
@@ -120,6 +120,11 @@ def build_runner(cfg: Config, *loops: str) -> Runner:
             if runner.param_schedulers is not None and not scales:
                 runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
         return runner
+    except FileNotFoundError as error:
+        raise ResNeStError(
+            f"{cfg.filename}: {error}. Put the data set there, or name its folder: data_root of the "
+            "data sets in the config, --data of evaluate-published."
+        ) from error
     except (TypeError, KeyError) as error:
         raise ResNeStError(f"{cfg.filename}: {error}") from error
 

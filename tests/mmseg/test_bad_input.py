@@ -71,6 +71,12 @@ def test_a_config_that_is_not_there(tmp_path):
         start("resnest50_deeplabv3_ade20", tmp_path)
 
 
+def test_a_data_set_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ResNeStError, match="data/ade/ADEChallengeData2016.*Put the data set there"):
+        start("resnest14_deeplabv3_ade20k", tmp_path, "--cfg-options", "model.backbone.init_cfg=None")
+
+
 def test_labels_are_checked_whatever_hooks_a_config_has(config, folders, tmp_path):
     exceed(folders)
     config.write_text(config.read_text() + "\ncustom_hooks = []\n")

@@ -133,7 +133,7 @@ CASES = {
 
         with contextlib.redirect_stderr(io.StringIO()) as said:
             assert evaluate("segmentor", "--data", "nowhere")[0] == 2
-        assert "Name the folder of the data set (--data)" in said.getvalue()""",
+        assert "name its folder: data_root of the data sets in the config, --data" in said.getvalue()""",
 }
 
 
