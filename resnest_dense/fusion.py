@@ -45,12 +45,12 @@ def _fuse(module: nn.Module) -> nn.Module:
 
 
 def _is_detectron2_conv(module: nn.Module) -> bool:
-    """detectron2's Conv2d, with a norm that can be folded or a ReLU, and nothing else behind it."""
+    """detectron2's Conv2d, with a norm that can be folded or a ReLU or both or neither behind it."""
     if not (isinstance(module, nn.Conv2d) and hasattr(module, "norm") and hasattr(module, "activation")):
         return False
     relu = module.activation in (F.relu, F.relu_, torch.relu) or isinstance(module.activation, nn.ReLU)
-    constant = constant_affine(module.norm) is not None
-    return (relu or module.activation is None) and (constant or (relu and module.norm is None))
+    constant = module.norm is None or constant_affine(module.norm) is not None
+    return constant and (relu or module.activation is None)
 
 
 def _is_conv_module(module: nn.Module) -> bool:

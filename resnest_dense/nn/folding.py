@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnest_dense.nn.affine import constant_affine
+from resnest_dense.nn.winograd import Winograd, suits_winograd
 
 __all__ = ["FoldedConv2d"]
 
@@ -14,7 +15,8 @@ _ONEDNN = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and torch.backends
 class FoldedConv2d(nn.Conv2d):
     """``relu(norm(conv(x)) + residual)`` for inference, each part where there is one.
 
-    On a CPU oneDNN computes all of it in one pass, from weights in the order that it likes best.
+    On a CPU oneDNN computes all of it in one pass, from weights in the order that it likes best, or
+    :class:`resnest_dense.nn.winograd.Winograd` does where that is faster.
 
     Args:
         conv: the convolution; padding must be zeros.
@@ -34,10 +36,16 @@ class FoldedConv2d(nn.Conv2d):
         self.weight = nn.Parameter(weight.to(memory_format=torch.channels_last), requires_grad=False)
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
         self.relu = relu
-        self._packed = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop what was made from the weights."""
+        self._packed = self._winograd = None
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         if self.norm is None and self._serves_onednn(x):
+            if residual is None and suits_winograd(self, x):
+                return self._by_winograd(x)
             return self._by_onednn(x, residual)
         x = self._conv_forward(x, self.weight, self.bias)
         if self.norm is not None:
@@ -58,6 +66,11 @@ class FoldedConv2d(nn.Conv2d):
                 and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
                 and not torch.jit.is_tracing() and type(x) is Tensor)
 
+    def _by_winograd(self, x: Tensor) -> Tensor:
+        if self._winograd is None:
+            self._winograd = Winograd(self, relu=self.relu)
+        return self._winograd(x)
+
     def _by_onednn(self, x: Tensor, residual: Tensor | None) -> Tensor:
         geometry = (self.padding, self.stride, self.dilation, self.groups)
         if self._packed is None:
@@ -72,15 +85,15 @@ class FoldedConv2d(nn.Conv2d):
             activation if self.relu else None, [], "")
 
     def _apply(self, fn, recurse=True):
-        self._packed = None
+        self._forget()
         return super()._apply(fn, recurse)
 
     def _load_from_state_dict(self, *args):
-        self._packed = None
+        self._forget()
         super()._load_from_state_dict(*args)
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_packed": None}
+        return {**super().__getstate__(), "_packed": None, "_winograd": None}
 
 
 def fold(weight: Tensor, bias: Tensor | None, norm: nn.Module | None

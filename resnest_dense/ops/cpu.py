@@ -6,6 +6,7 @@ the weighted sum of two splits 0.18 ms instead of 0.79, the pool 0.17 instead of
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from resnest_dense.ops import reference
 from resnest_dense.ops.reference import activate, radix_attention
@@ -25,8 +26,16 @@ def radix_pool(x: Tensor, radix: int, scale: Tensor | None = None,
         x = activate(x, scale, shift)
     if torch.is_grad_enabled() and x.requires_grad:
         return reference.radix_pool(x, radix)
-    first, *others = x.mean((2, 3), keepdim=True).chunk(radix, dim=1)
+    first, *others = _mean(x).chunk(radix, dim=1)
     return sum(others, start=first)
+
+
+def _mean(x: Tensor) -> Tensor:
+    """Rows first, then columns: on channels-last maps torch's pools are faster than its mean, which
+    in half precision also makes a copy in float32."""
+    if not x.is_contiguous(memory_format=torch.channels_last):
+        return x.mean((2, 3), keepdim=True)
+    return F.avg_pool2d(F.avg_pool2d(x, (1, x.shape[3])), (x.shape[2], 1))
 
 
 def radix_sum(x: Tensor, attention: Tensor, radix: int, scale: Tensor | None = None,
