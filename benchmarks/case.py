@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.networks import CANDIDATES, draw_images, draw_weights
+from resnest_dense.nn.compilation import constant_weights
 
 __all__ = ["LAYOUTS", "Case", "Row", "build", "check", "draw_input", "draw_state",
            "expected_features", "step_of"]
@@ -82,8 +83,7 @@ def build(case: Case, row: Row, state: dict[str, Tensor]) -> nn.Module:
         net = candidate.fuse(net)
     net.to(case.cast_dtype)
     if row.compiled:
-        # Constant folding takes the norms into the convolutions, for the peers too.
-        net.compile(options=None if case.training else {"freezing": True})
+        net.compile()
     return net
 
 
@@ -94,7 +94,8 @@ def step_of(case: Case, net: nn.Module, x: Tensor) -> Callable[[], tuple[Tensor,
 
     @torch.inference_mode()
     def evaluate():
-        with autocast:
+        # Where it is compiled, its norms are folded into the convolutions, for the peers too.
+        with autocast, constant_weights():
             return net(x)
 
     def train():

@@ -1,17 +1,20 @@
 """``torch.compile`` of a part of the network, in place and with the names of its parameters kept."""
 
+import contextlib
+
 import torch
 from torch import nn
 
-__all__ = ["compile_part"]
+__all__ = ["compile_part", "constant_weights"]
 
 
-def compile_part(part: nn.Module, name: str, **options) -> None:
+def compile_part(part: nn.Module, name: str, *, constant: bool = False, **options) -> None:
     """Has ``part`` compiled as one graph, for any image size, when it is first called.
 
     Args:
         part: the module; its state dict stays as it is.
         name: how error messages and profiles call it.
+        constant: whether its weights will not change.
         options: of ``torch.compile``.
     """
 
@@ -21,4 +24,20 @@ def compile_part(part: nn.Module, name: str, **options) -> None:
     # The limit of recompilations counts per code object: parts that shared one would use it up
     # between them, and training, inference and a new image size each need one a part.
     run.__code__ = run.__code__.replace(co_name=f"compiled_{name}")
-    part._compiled_call_impl = torch.compile(run, fullgraph=True, dynamic=True, **options)
+    compiled = torch.compile(run, fullgraph=True, dynamic=True, **options)
+
+    def run_constant(*args):
+        if torch.compiler.is_compiling():
+            return run(*args)
+        with constant_weights():
+            return compiled(*args)
+
+    part._compiled_call_impl = run_constant if constant else compiled
+
+
+def constant_weights() -> contextlib.AbstractContextManager:
+    """Inside, what the compiler compiles without gradients has its weights as constants, folded and
+    packed. ``torch.compile`` takes this setting among its options too, but ignores it there (2.11)."""
+    from torch._inductor import config  # Takes a while, and is for compiled networks alone.
+
+    return config.patch(freezing=True)

@@ -5,7 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnest_dense.nn.affine import constant_affine
-from resnest_dense.nn.winograd import Winograd, suits_winograd
+from resnest_dense.nn.packed import PackedConv2d, conv3x3
+from resnest_dense.nn.winograd import has_form
 
 __all__ = ["FoldedConv2d"]
 
@@ -15,8 +16,7 @@ _ONEDNN = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and torch.backends
 class FoldedConv2d(nn.Conv2d):
     """``relu(norm(conv(x)) + residual)`` for inference, each part where there is one.
 
-    On a CPU oneDNN computes all of it in one pass, from weights in the order that it likes best, or
-    :class:`resnest_dense.nn.winograd.Winograd` does where that is faster.
+    On a CPU, :class:`resnest_dense.nn.packed.PackedConv2d` computes all of it in one pass.
 
     Args:
         conv: the convolution; padding must be zeros.
@@ -36,17 +36,16 @@ class FoldedConv2d(nn.Conv2d):
         self.weight = nn.Parameter(weight.to(memory_format=torch.channels_last), requires_grad=False)
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
         self.relu = relu
-        self._forget()
-
-    def _forget(self) -> None:
-        """Drop what was made from the weights."""
-        self._packed = self._winograd = None
+        self._packed = None
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         if self.norm is None and self._serves_onednn(x):
-            if residual is None and suits_winograd(self, x):
-                return self._by_winograd(x)
-            return self._by_onednn(x, residual)
+            if not torch.compiler.is_compiling():
+                self._packed = self._packed or PackedConv2d(self, relu=self.relu)
+                return self._packed(x, residual)
+            # Not in an exported graph, which must run without this package.
+            if torch.compiler.is_dynamo_compiling() and residual is None and has_form(self, x):
+                return conv3x3(x, self.weight, self.bias, self.groups, self.relu)
         x = self._conv_forward(x, self.weight, self.bias)
         if self.norm is not None:
             x = self.norm(x)
@@ -63,37 +62,19 @@ class FoldedConv2d(nn.Conv2d):
                 and x.dtype in (torch.float32, torch.bfloat16) and self.padding_mode == "zeros"
                 and not isinstance(self.padding, str)
                 and not (torch.is_grad_enabled() and x.requires_grad)
-                and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+                and not torch.is_autocast_enabled("cpu")
                 and not torch.jit.is_tracing() and type(x) is Tensor)
 
-    def _by_winograd(self, x: Tensor) -> Tensor:
-        if self._winograd is None:
-            self._winograd = Winograd(self, relu=self.relu)
-        return self._winograd(x)
-
-    def _by_onednn(self, x: Tensor, residual: Tensor | None) -> Tensor:
-        geometry = (self.padding, self.stride, self.dilation, self.groups)
-        if self._packed is None:
-            self._packed = torch.ops.mkldnn._reorder_convolution_weight(
-                self.weight, *geometry, list(x.shape))
-        activation = "relu" if self.relu else "none"
-        if residual is None:
-            return torch.ops.mkldnn._convolution_pointwise(
-                x, self._packed, self.bias, *geometry, activation, [], "")
-        return torch.ops.mkldnn._convolution_pointwise_.binary(
-            residual, x, self._packed, self.bias, *geometry, "add", 1.0,
-            activation if self.relu else None, [], "")
-
     def _apply(self, fn, recurse=True):
-        self._forget()
+        self._packed = None
         return super()._apply(fn, recurse)
 
     def _load_from_state_dict(self, *args):
-        self._forget()
+        self._packed = None
         super()._load_from_state_dict(*args)
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_packed": None, "_winograd": None}
+        return {**super().__getstate__(), "_packed": None}
 
 
 def fold(weight: Tensor, bias: Tensor | None, norm: nn.Module | None

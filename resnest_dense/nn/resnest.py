@@ -108,12 +108,12 @@ class ResNeSt(nn.Module):
         fuse_parts(net)
         if self.compiled:
             # The copy is for inference alone, so its weights are constants to the compiler.
-            net._compile(options={"freezing": True})
+            net._compile(constant=True)
         return net.to(memory_format=torch.channels_last)
 
-    def _compile(self, **options) -> None:
+    def _compile(self, *, constant: bool = False) -> None:
         for name, part in self.named_children():
-            compile_part(part, name, **options)
+            compile_part(part, name, constant=constant)
 
     def _check_input(self, x: Tensor) -> None:
         if x.dim() != 4 or x.shape[1] != self.in_channels:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Winograd", "suits_winograd"]
+__all__ = ["Winograd", "has_form", "suits_winograd"]
 
 TILE, KERNEL = 4, 3
 WINDOW = TILE + KERNEL - 1
@@ -28,11 +28,16 @@ CHUNK_BYTES = 24e6
 LEAST_TILES = 64
 
 
-def suits_winograd(conv: nn.Conv2d, x: Tensor) -> bool:
-    """Whether ``conv`` of ``x`` has the form and the size that are faster by :class:`Winograd`."""
-    if not (conv.kernel_size == (KERNEL, KERNEL) and x.dtype == torch.float32
+def has_form(conv: nn.Conv2d, x: Tensor) -> bool:
+    """Whether ``conv`` is such a convolution, of groups that are wide enough, for ``x`` of any size."""
+    return (conv.kernel_size == (KERNEL, KERNEL) and x.dtype == torch.float32
             and conv.stride == conv.padding == conv.dilation == (1, 1)
-            and conv.in_channels >= LEAST_GROUP * conv.groups):
+            and conv.in_channels >= LEAST_GROUP * conv.groups)
+
+
+def suits_winograd(conv: nn.Conv2d, x: Tensor) -> bool:
+    """Whether ``conv`` of ``x`` has the form and ``x`` the size that are faster by :class:`Winograd`."""
+    if not has_form(conv, x):
         return False
     images, _, height, width = x.shape
     tiles = ceil(height / TILE) * ceil(width / TILE)

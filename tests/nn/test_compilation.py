@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch._dynamo.utils import counters
+from torch._inductor import config as inductor_config
 
 from resnest_dense import create_backbone
 from resnest_dense.nn.compilation import compile_part
@@ -38,26 +39,45 @@ def test_one_graph_of_each_part_serves_all_sizes(trains):
 
 
 def test_the_argument_compiles_every_part_and_keeps_the_names(monkeypatch):
-    options = []
+    constant, options = [], []
     torch_compile = torch.compile
 
-    def without_machine_code(function, **given):
-        options.append(given)
-        return torch_compile(function, **{**given, "options": None, "backend": "eager"})
+    def without_machine_code(graph, inputs):
+        constant.append(inductor_config.freezing)
+        return graph
 
-    monkeypatch.setattr(torch, "compile", without_machine_code)
+    def compile_without_it(function, **given):
+        options.append(given)
+        return torch_compile(function, **given, backend=without_machine_code)
+
+    monkeypatch.setattr(torch, "compile", compile_without_it)
     plain, compiled = (create_backbone("resnest14", out_features=["res2"], compile=c).eval()
                        for c in (False, True))
     compiled.load_state_dict(plain.state_dict())
     assert list(compiled.state_dict()) == list(plain.state_dict())
     fused = compiled.fused()
-    assert [o.get("options") for o in options] == [None, None, {"freezing": True}, {"freezing": True}]
-    assert all(o["fullgraph"] and o["dynamic"] for o in options)
+    assert options == 4 * [dict(fullgraph=True, dynamic=True)]
     x = torch.randn(1, 3, 32, 48)
     with torch.no_grad():
         for net in (compiled, fused):
             torch.testing.assert_close(net(x), plain(x), rtol=1e-4, atol=1e-5)
-    assert counters["stats"]["unique_graphs"] == 4
+    # Weights are constants to the compiler in the copy for inference alone.
+    assert constant == [False, False, True, True]
+    assert not inductor_config.freezing
+
+
+def test_a_compiled_fused_network_keeps_its_wide_convolutions_whole():
+    fused = create_backbone("resnest14").fused()
+    graphs = []
+    compiled = torch.compile(fused, fullgraph=True, dynamic=True,
+                             backend=lambda graph, inputs: graphs.append(graph) or graph)
+    x = torch.randn(1, 3, 256, 320)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(x), fused(x), rtol=1e-4, atol=1e-5)
+    called = [node.target for node in graphs[0].graph.nodes]
+    assert called.count(torch.ops.resnest_dense.conv3x3.default) == 3
+    exported = torch.export.export(fused, (x,))
+    assert not [node for node in exported.graph.nodes if "resnest_dense" in str(node.target)]
 
 
 @pytest.mark.parametrize("pool", [max_pool, AvgPool2d(3, 2, padding=1), AvgPool2d(3, 1, padding=1),

@@ -82,7 +82,7 @@ def test_a_folded_convolution_follows_its_weights():
     first, second = (FoldedConv2d(conv_of(), relu=True) for _ in range(2))
     x = torch.randn(1, 64, 40, 40)
     assert_close(first(x), expected(first, x, True))
-    assert first._winograd is not None
+    assert first._packed._winograd is not None
     for copied in (copy.deepcopy(first), pickle.loads(pickle.dumps(first))):
         assert_close(copied(x), expected(first, x, True))
     first.load_state_dict(second.state_dict())
@@ -97,4 +97,5 @@ def test_a_fused_network_uses_it_and_puts_out_the_same():
     with torch.no_grad():
         for found, wanted in zip(fused(x).values(), net(x).values(), strict=True):
             torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5 * float(wanted.abs().max()))
-    assert sum(getattr(m, "_winograd", None) is not None for m in fused.modules()) == 2
+    packed = [m._packed for m in fused.modules() if isinstance(m, FoldedConv2d)]
+    assert sum(p._winograd is not None for p in packed) == 2
