@@ -45,7 +45,7 @@ class FoldedConv2d(nn.Conv2d):
                 return self._packed(x, residual)
             # Not in an exported graph, which must run without this package.
             if torch.compiler.is_dynamo_compiling() and residual is None and has_form(self, x):
-                return conv3x3(x, self.weight, self.bias, self.groups, self.relu)
+                return conv3x3(x, self.weight, self.bias, self.dilation[0], self.groups, self.relu)
         x = self._conv_forward(x, self.weight, self.bias)
         if self.norm is not None:
             x = self.norm(x)

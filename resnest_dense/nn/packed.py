@@ -51,15 +51,17 @@ _packed = WeakTensorKeyDictionary()
 
 
 @torch.library.custom_op("resnest_dense::conv3x3", mutates_args=())
-def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, relu: bool) -> Tensor:
-    """A :class:`PackedConv2d` of 3x3, stride 1 and padding 1 as one node to a compiler that has made
+def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, groups: int,
+            relu: bool) -> Tensor:
+    """A :class:`PackedConv2d` of 3x3 and stride 1 that keeps the size as one node to a compiler that has made
     its weights constants.
 
     Shape:
         (N, C_in, H, W) -> (N, C_out, H, W), channels-last
     """
     if weight not in _packed:
-        conv = nn.Conv2d(x.shape[1], len(weight), 3, padding=1, groups=groups, device="meta")
+        conv = nn.Conv2d(x.shape[1], len(weight), 3, padding=dilation, dilation=dilation,
+                         groups=groups, device="meta")
         conv.weight = nn.Parameter(weight.detach(), requires_grad=False)
         conv.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
         _packed[weight] = PackedConv2d(conv, relu=relu)
@@ -67,6 +69,6 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, relu: b
 
 
 @conv3x3.register_fake
-def _(x, weight, bias, groups, relu):
+def _(x, weight, bias, dilation, groups, relu):
     shape = (x.shape[0], len(weight), *x.shape[2:])
     return x.new_empty(shape).contiguous(memory_format=torch.channels_last)

@@ -31,7 +31,8 @@ LEAST_TILES = 64
 def has_form(conv: nn.Conv2d, x: Tensor) -> bool:
     """Whether ``conv`` is such a convolution, of groups that are wide enough, for ``x`` of any size."""
     return (conv.kernel_size == (KERNEL, KERNEL) and x.dtype == torch.float32
-            and conv.stride == conv.padding == conv.dilation == (1, 1)
+            and conv.stride == (1, 1) and conv.padding == conv.dilation
+            and conv.dilation[0] == conv.dilation[1]
             and conv.in_channels >= LEAST_GROUP * conv.groups)
 
 
@@ -40,12 +41,13 @@ def suits_winograd(conv: nn.Conv2d, x: Tensor) -> bool:
     if not has_form(conv, x):
         return False
     images, _, height, width = x.shape
-    tiles = ceil(height / TILE) * ceil(width / TILE)
+    step = conv.dilation[0]
+    tiles = step**2 * ceil(height / (step * TILE)) * ceil(width / (step * TILE))
     return images * tiles >= LEAST_TILES and height * width >= LEAST_FILL * tiles * TILE**2
 
 
 class Winograd:
-    """``relu(conv(x))`` for a 3x3 convolution with stride and padding 1, without gradients.
+    """``relu(conv(x))`` for a 3x3 convolution with stride 1 that keeps the size, without gradients.
 
     Args:
         conv: the convolution, in float32; its weights are transformed once.
@@ -65,7 +67,7 @@ class Winograd:
             ones = torch.linalg.lstsq(to_output, torch.ones(TILE, 1, dtype=torch.float64)).solution
             self._bias = (torch.kron(ones, ones) * conv.bias.detach()).flatten().to(conv.bias.dtype)
         self._relu = relu
-        self._out_channels = conv.out_channels
+        self._out_channels, self._dilation = conv.out_channels, conv.dilation[0]
         self._groups = WINDOW**2 * conv.groups
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -73,9 +75,26 @@ class Winograd:
         Shape:
             (N, C_in, H, W) -> (N, C_out, H, W), channels-last
         """
-        (images, channels, height, width), out_channels = x.shape, self._out_channels
-        rows, columns = ceil(height / TILE), ceil(width / TILE)
+        height, width, step = *x.shape[2:], self._dilation
         x = x.permute(0, 2, 3, 1)
+        if step == 1:
+            x = self._undilated(x)
+        else:
+            # Every step-th pixel of every step-th row is an image that is convolved by itself.
+            x = F.pad(x, (0, 0, 0, -width % step, 0, -height % step))
+            x = x.unflatten(2, (-1, step)).unflatten(1, (-1, step))
+            grid = x.permute(0, 2, 4, 1, 3, 5)
+            x = self._undilated(grid.flatten(0, 2)).unflatten(0, grid.shape[:3])
+            x = x.permute(0, 3, 1, 4, 2, 5).flatten(1, 2).flatten(2, 3)
+        return x[:, :height, :width].permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+
+    def _undilated(self, x: Tensor) -> Tensor:
+        """
+        Shape:
+            (N, H, W, C_in) -> (N, H, W, C_out)
+        """
+        (images, height, width, channels), out_channels = x.shape, self._out_channels
+        rows, columns = ceil(height / TILE), ceil(width / TILE)
         out = x.new_empty(images, rows, TILE, columns, TILE, out_channels)
         several, band = _chunk(images, rows, columns, 4 * WINDOW**2 * (channels + out_channels))
         for i in _starts(images, several):
@@ -85,8 +104,8 @@ class Winograd:
                 part = F.pad(part, (0, 0, 1, TILE * columns + 1 - width,
                                     max(-top, 0), max(bottom - height, 0)))
                 self._serve(part, out[i:i + several, row:row + band])
-        out = out.view(images, TILE * rows, TILE * columns, out_channels)[:, :height, :width]
-        return out.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        out = out.view(images, TILE * rows, TILE * columns, out_channels)
+        return out[:, :height, :width]
 
     def _serve(self, x: Tensor, out: Tensor) -> None:
         """

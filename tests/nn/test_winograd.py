@@ -21,7 +21,7 @@ def conv_of(channels=64, out_channels=96, groups=1, **options):
 
 def expected(conv, x, relu):
     x = F.conv2d(x.double(), conv.weight.double(), None if conv.bias is None else conv.bias.double(),
-                 padding=1, groups=conv.groups)
+                 padding=conv.padding, dilation=conv.dilation, groups=conv.groups)
     return x.relu() if relu else x
 
 
@@ -51,6 +51,16 @@ def test_groups_and_layouts(groups, out_channels, memory_format):
     assert_close(Winograd(conv, relu=True)(x), expected(conv, x, True))
 
 
+@pytest.mark.parametrize("dilation", [2, 3, 4])
+@pytest.mark.parametrize("size", [(64, 64), (41, 50)], ids=str)
+def test_dilation(size, dilation):
+    conv = conv_of(dilation=dilation, padding=dilation)
+    x = torch.randn(2, 64, *size)
+    found = Winograd(conv, relu=True)(x)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert_close(found, expected(conv, x, True))
+
+
 @pytest.mark.parametrize("shape", [(1, 130, 40), (40, 9, 9), (3, 65, 66)], ids=str)
 def test_chunks_cover_every_image_and_row(shape, monkeypatch):
     monkeypatch.setattr(winograd, "CHUNK_BYTES", 0)
@@ -69,7 +79,8 @@ def test_chunks_cover_every_image_and_row(shape, monkeypatch):
 @pytest.mark.parametrize("options,shape,suits", [
     ({}, (1, 32, 32), True), ({}, (1, 28, 32), False), ({}, (64, 4, 4), True),
     ({}, (64, 5, 5), False), ({}, (0, 32, 32), False), ({"stride": 2}, (1, 64, 64), False),
-    ({"dilation": 2, "padding": 2}, (1, 64, 64), False), ({"padding": 0}, (1, 64, 64), False),
+    ({"dilation": 2, "padding": 2}, (1, 64, 64), True), ({"dilation": 12, "padding": 12}, (1, 64, 64), False),
+    ({"dilation": 2}, (1, 64, 64), False), ({"padding": 0}, (1, 64, 64), False),
     ({"groups": 2}, (1, 64, 64), False),
 ], ids=str)
 def test_what_it_serves(options, shape, suits):
