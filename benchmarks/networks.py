@@ -3,6 +3,7 @@
 All put out the four feature maps, finest first; every ResNeSt holds the same weights.
 """
 
+import functools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 import resnest_dense.mmseg  # noqa: F401
 from resnest_dense import create_backbone, fuse, get_architecture, list_architectures
 from resnest_dense.d2 import get_cfg
+from resnest_dense.nn.stages import STAGE_NAMES
 from resnest_dense.weights.layouts import get_layout
 from resnest_dense.weights.translate import from_ours
 
@@ -164,17 +166,21 @@ class Candidate:
         architectures: the names that it can be built for.
         fuse: what makes its form for inference, once it is where it computes; None for one that can
             be trained.
+        trains_only: whether it differs from another in training alone.
     """
 
     build: Callable[[str, dict[str, Tensor]], nn.Module]
     kind: str
     architectures: Collection[str]
     fuse: Callable[[nn.Module], nn.Module] | None = None
+    trains_only: bool = False
 
 
 CANDIDATES = {
     "ours": Candidate(_ours, "ours", list_architectures()),
     "ours fused": Candidate(_ours, "ours", list_architectures(), fuse),
+    "ours checkpointed": Candidate(functools.partial(_ours, checkpoint_stages=STAGE_NAMES), "ours",
+                                   list_architectures(), trains_only=True),
     "official torch": Candidate(_official_torch, "peer", list_architectures()),
     "official detectron2": Candidate(_official_detectron2, "peer", tuple(DEPTHS)),
     "timm": Candidate(_timm, "peer", tuple(_TIMM)),
@@ -187,4 +193,5 @@ CANDIDATES = {
 def candidates_for(architecture: str, *, training: bool) -> dict[str, Candidate]:
     """Those that can be built for ``architecture``, by name."""
     return {name: candidate for name, candidate in CANDIDATES.items()
-            if architecture in candidate.architectures and not (candidate.fuse and training)}
+            if architecture in candidate.architectures
+            and not (candidate.fuse if training else candidate.trains_only)}

@@ -18,7 +18,8 @@ for group; do
     half) backbones --parts time --rounds 5 --dtype bfloat16 ;;
     compiled)
         backbones --parts time --rounds 5 --compile --layouts "channels last" \
-            --only "ours fused" "official torch" timm "ResNet of detectron2" ;;
+            --only "ours fused" "official torch" timm "ResNet of detectron2" \
+            "ResNet of detectron2 fused" ;;
     shares)
         backbones --parts shares --layouts "channels last"
         backbones --parts shares --layouts "channels last" --phase train ;;

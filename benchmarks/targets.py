@@ -55,10 +55,10 @@ def _slower(ours: dict, other: dict):
 
 
 def _memory(rows):
-    least = {kind: min((row["peak_bytes"] for row in rows.values()
-                        if row["kind"] == kind and row.get("peak_bytes") and not row["compiled"]),
-                       default=None) for kind in ("ours", "peer")}
-    return None if None in least.values() else least["ours"] / least["peer"]
+    ours, peers = (min((row["peak_bytes"] for row in rows.values() if row[key] == value
+                        and row.get("peak_bytes") and not row["compiled"]), default=None)
+                   for key, value in (("name", "ours"), ("kind", "peer")))
+    return None if None in (ours, peers) else ours / peers
 
 
 _FUSED, _PEER = dict(name="ours fused"), dict(kind="peer")

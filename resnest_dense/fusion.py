@@ -26,22 +26,41 @@ def fuse(model: nn.Module) -> nn.Module:
         model: the model; it is not changed.
     """
     model = copy.deepcopy(model).eval().requires_grad_(False)
-    return _fuse(model).to(memory_format=torch.channels_last)
+    fused = {}
+    model = _fuse(model, fused)
+    _update_lists(model, fused)
+    return model.to(memory_format=torch.channels_last)
 
 
-def _fuse(module: nn.Module) -> nn.Module:
+def _fuse(module: nn.Module, fused: dict[nn.Module, nn.Module]) -> nn.Module:
+    """What takes the place of ``module``, under each name that it has."""
+    if module not in fused:
+        fused[module] = _fused_form(module, fused)
+    return fused[module]
+
+
+def _fused_form(module: nn.Module, fused: dict[nn.Module, nn.Module]) -> nn.Module:
     if isinstance(module, ResNeSt):
         return module.fused()
     if _is_detectron2_conv(module):
         return FoldedConv2d(module, module.norm, relu=module.activation is not None)
     if _is_conv_module(module):
         return _fold_conv_module(module)
-    for name, child in module.named_children():
-        # Set where it stands: some models hold a child under a second name too.
-        setattr(module, name, _fuse(child))
+    for name, child in module._modules.items():
+        if child is not None:
+            module._modules[name] = _fuse(child, fused)
     if isinstance(module, nn.Sequential):
         _fold_neighbours(module)
     return module
+
+
+def _update_lists(model: nn.Module, fused: dict[nn.Module, nn.Module]) -> None:
+    """detectron2's FPN calls its convolutions from lists, which torch does not see."""
+    for module in model.modules():
+        for value in vars(module).values():
+            if isinstance(value, list):
+                value[:] = [fused.get(item, item) if isinstance(item, nn.Module) else item
+                            for item in value]
 
 
 def _is_detectron2_conv(module: nn.Module) -> bool:

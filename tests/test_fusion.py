@@ -125,8 +125,11 @@ def test_a_fused_detector_finds_the_same():
                          "MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0, "MODEL.RPN.POST_NMS_TOPK_TEST", 20])
     model = randomised(build_model(cfg))
     image = [{"image": torch.randint(0, 255, (3, 96, 128)).float(), "height": 96, "width": 128}]
+    fused = fuse(model)
+    for convs in (fused.backbone.lateral_convs, fused.backbone.output_convs):
+        assert all(type(conv) is FoldedConv2d for conv in convs)
     with torch.no_grad():
-        expected, found = (m(image)[0]["instances"] for m in (model, fuse(model)))
+        expected, found = (m(image)[0]["instances"] for m in (model, fused))
     assert len(expected) > 5
     torch.testing.assert_close(found.pred_boxes.tensor, expected.pred_boxes.tensor, rtol=1e-3, atol=1e-2)
     torch.testing.assert_close(found.scores, expected.scores, rtol=1e-4, atol=1e-5)

@@ -12,6 +12,7 @@ from resnest_dense.benchmark.memory import in_own_process, peak_growth
 from resnest_dense.benchmark.timing import time_in_turn
 from resnest_dense.errors import ResNeStError
 from resnest_dense.fusion import fuse
+from resnest_dense.nn.compilation import constant_weights
 
 __all__ = ["PARTS", "VARIANTS", "Figures", "ModelCase", "figures_table", "measure_models"]
 
@@ -27,7 +28,7 @@ class ModelCase(ABC):
     Args:
         config: path, or the name of a shipped one.
         variant: "plain", "fused" (:func:`resnest_dense.fuse`, eval only) or "compiled" (the
-            backbone by ``torch.compile``).
+            backbone by ``torch.compile``, in eval after fusing).
         size: height and width of the images.
         images: how many in a batch.
         device: where it computes.
@@ -85,7 +86,7 @@ class ModelCase(ABC):
                                   enabled=self.dtype != "float32")
 
         def evaluate():
-            with torch.no_grad(), autocast:
+            with torch.no_grad(), autocast, constant_weights():
                 self.predict(model, batch)
 
         def train():
@@ -99,6 +100,8 @@ class ModelCase(ABC):
 
 
 def _compile(model):
+    if not model.training:
+        model = fuse(model)
     model.backbone.compile()
     return model
 
