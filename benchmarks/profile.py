@@ -15,6 +15,7 @@ _PATTERNS = {
     "norms": r"norm",
     "ReLU": r"relu|threshold|clamp",
     "pools": r"pool",
+    "transforms": r"bmm|unfold",
     "attention": r"resnest_dense|softmax|sigmoid|mean|sum|mul|lerp|split|chunk|div|sub",
     "additions": r"add",
     "copies": r"copy|clone|contiguous|cat|to_|fill|zero",

@@ -13,8 +13,8 @@ backbones() { for network in $networks; do record backbone --architecture "$netw
 
 for group; do
     case $group in
-    eval) backbones --parts time --rounds 5 ;;
-    train) backbones --parts time --rounds 4 --phase train ;;
+    eval) backbones --parts time --rounds 9 ;;
+    train) backbones --parts time --rounds 5 --phase train ;;
     half) backbones --parts time --rounds 5 --dtype bfloat16 ;;
     compiled)
         backbones --parts time --rounds 5 --compile --layouts "channels last" \

@@ -25,7 +25,7 @@ def radix_pool(x: Tensor, radix: int, scale: Tensor | None = None,
     if scale is not None:
         x = activate(x, scale, shift)
     if torch.is_grad_enabled() and x.requires_grad:
-        return reference.radix_pool(x, radix)
+        return _RadixPool.apply(x, radix)
     first, *others = _mean(x).chunk(radix, dim=1)
     return sum(others, start=first)
 
@@ -49,6 +49,20 @@ def radix_sum(x: Tensor, attention: Tensor, radix: int, scale: Tensor | None = N
     if scale is not None:
         x = activate(x, scale, shift)
     return _RadixSum.apply(x, attention.to(x.dtype), radix)
+
+
+class _RadixPool(torch.autograd.Function):
+    """The reference, with a gradient that is not written for each pixel."""
+
+    @staticmethod
+    def forward(ctx, x, radix):
+        ctx.shape, ctx.radix = x.shape, radix
+        return reference.radix_pool(x, radix)
+
+    @staticmethod
+    def backward(ctx, grad):
+        height, width = ctx.shape[2:]
+        return (grad / (height * width)).repeat(1, ctx.radix, 1, 1).expand(ctx.shape), None
 
 
 class _RadixSum(torch.autograd.Function):
