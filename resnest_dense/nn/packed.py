@@ -53,8 +53,8 @@ _packed = WeakTensorKeyDictionary()
 @torch.library.custom_op("resnest_dense::conv3x3", mutates_args=())
 def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, groups: int,
             relu: bool) -> Tensor:
-    """A :class:`PackedConv2d` of 3x3 and stride 1 that keeps the size as one node to a compiler that has made
-    its weights constants.
+    """A :class:`PackedConv2d` of 3x3 and stride 1 that keeps the size, as one node to a compiler for
+    which its weights are constants.
 
     Shape:
         (N, C_in, H, W) -> (N, C_out, H, W), channels-last

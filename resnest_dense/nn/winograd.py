@@ -4,10 +4,11 @@ Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308): 6x6 tiles of the inpu
 1x1 convolution with 36 groups of channels serves them all, and what it puts out becomes 4x4 tiles of
 the output. A convolution of oneDNN runs at nine tenths of a core's peak, so that nothing but fewer
 multiplications can be faster; the transforms are passes over memory, which many channels pay for.
+Transformed weights take four times the memory.
 """
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, prod
 
 import torch
 from torch import Tensor, nn
@@ -95,7 +96,7 @@ class Winograd:
         """
         (images, height, width, channels), out_channels = x.shape, self._out_channels
         rows, columns = ceil(height / TILE), ceil(width / TILE)
-        out = x.new_empty(images, rows, TILE, columns, TILE, out_channels)
+        out = x.new_empty(images, rows, TILE, width, out_channels)
         several, band = _chunk(images, rows, columns, 4 * WINDOW**2 * (channels + out_channels))
         for i in _starts(images, several):
             for row in _starts(rows, band):
@@ -104,13 +105,12 @@ class Winograd:
                 part = F.pad(part, (0, 0, 1, TILE * columns + 1 - width,
                                     max(-top, 0), max(bottom - height, 0)))
                 self._serve(part, out[i:i + several, row:row + band])
-        out = out.view(images, TILE * rows, TILE * columns, out_channels)
-        return out[:, :height, :width]
+        return out.view(images, TILE * rows, width, out_channels)[:, :height]
 
     def _serve(self, x: Tensor, out: Tensor) -> None:
         """
         Shape:
-            (N, 4 rows + 2, 4 columns + 2, C_in), (N, rows, 4, columns, 4, C_out)
+            (N, 4 rows + 2, 4 columns + 2, C_in), (N, rows, 4, W, C_out)
         """
         tiles = x.unfold(1, WINDOW, TILE).unfold(2, WINDOW, TILE).permute(0, 1, 2, 4, 5, 3)
         images, rows, columns, *_, channels = tiles.shape
@@ -118,6 +118,12 @@ class Winograd:
         x = self._multiply(x.view(images, rows, columns, -1).permute(0, 3, 1, 2))
         x = _transform(self._to_output, x.permute(0, 2, 3, 1).reshape(-1, WINDOW**2, self._out_channels))
         x = x.view(images, rows, columns, TILE, TILE, -1).transpose(2, 3)
+        whole, rest = divmod(out.shape[3], TILE)
+        self._finish(x[:, :, :, :whole], out[:, :, :, :whole * TILE].unflatten(3, (whole, TILE)))
+        if rest:
+            self._finish(x[:, :, :, whole, :rest], out[:, :, :, whole * TILE:])
+
+    def _finish(self, x: Tensor, out: Tensor) -> None:
         torch.clamp(x, min=0, out=out) if self._relu else out.copy_(x)
 
     def _multiply(self, x: Tensor) -> Tensor:
@@ -157,14 +163,14 @@ def _matrices() -> tuple[Tensor, Tensor, Tensor]:
     Shape:
         (4, 6), (6, 3), (6, 6)
     """
-    to_output, to_weight = torch.zeros(TILE, WINDOW), torch.zeros(WINDOW, KERNEL)
-    to_input = torch.zeros(WINDOW, WINDOW)
-    to_output, to_weight, to_input = (m.double() for m in (to_output, to_weight, to_input))
+    to_output, to_weight, to_input = (
+        torch.zeros(shape, dtype=torch.float64)
+        for shape in ((TILE, WINDOW), (WINDOW, KERNEL), (WINDOW, WINDOW)))
     for i, point in enumerate(POINTS):
         others = [other for other in POINTS if other != point]
         powers = point ** torch.arange(WINDOW).double()
         to_output[:, i] = powers[:TILE]
-        to_weight[i] = powers[:KERNEL] / torch.tensor([point - other for other in others]).double().prod()
+        to_weight[i] = powers[:KERNEL] / prod(point - other for other in others)
         to_input[i, :-1] = _polynomial(others)
     to_output[-1, -1] = to_weight[-1, -1] = 1
     to_input[-1] = _polynomial(POINTS)

@@ -1,5 +1,7 @@
 """Compiled networks: one graph a part, any image size, the same numbers in training and inference."""
 
+import shutil
+
 import pytest
 import torch
 from torch._dynamo.utils import counters
@@ -78,6 +80,18 @@ def test_a_compiled_fused_network_keeps_its_wide_convolutions_whole():
     assert called.count(torch.ops.resnest_dense.conv3x3.default) == 3
     exported = torch.export.export(fused, (x,))
     assert not [node for node in exported.graph.nodes if "resnest_dense" in str(node.target)]
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_machine_code_has_constant_weights_packed():
+    plain = create_backbone("resnest14", out_features=["stem"]).eval()
+    fused = create_backbone("resnest14", out_features=["stem"], compile=True)
+    fused.load_state_dict(plain.state_dict())
+    fused = fused.fused()
+    x = torch.randn(1, 3, 32, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(fused(x), plain(x), rtol=1e-4, atol=1e-5)
+    assert counters["inductor"]["mkldnn_conv_weight_pack_matcher_count"] == 3
 
 
 @pytest.mark.parametrize("pool", [max_pool, AvgPool2d(3, 2, padding=1), AvgPool2d(3, 1, padding=1),
