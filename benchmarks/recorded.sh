@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The commands behind benchmarks/results/, by group; each command takes one to four minutes on two
+# The commands behind benchmarks/results/, by group; each command takes one to nine minutes on two
 # cores, which should do nothing else (but for "memory").
 #
 #     PYTHON=.venv/bin/python benchmarks/recorded.sh eval train half compiled shares memory models plot
@@ -25,10 +25,10 @@ for group; do
         backbones --parts shares --layouts "channels last" --phase train ;;
     memory) backbones --parts memory --phase train ;;
     models)
-        record detector --depth 50 --rounds 2 --parts eval train
-        record detector --depth 50 --rounds 3 --parts eval train --size 512 512
-        record segmentor --depth 50 --rounds 3 --parts eval train
-        record segmentor --depth 101 --rounds 2 --parts eval train ;;
+        record detector --rounds 4 --parts eval
+        record detector --rounds 2 --parts train
+        record detector --rounds 3 --parts eval train --size 512 512
+        record segmentor --rounds 3 --parts eval train ;;
     plot) record speed_ap --rounds 3 ;;
     cuda)
         for size in "8 800 1216" "16 512 512"; do

@@ -29,6 +29,9 @@ class DetectorCase(ModelCase):
         cfg = get_cfg()
         cfg.merge_from_file(str(find_config(self.config, "detectron2")))
         cfg.MODEL.DEVICE = self.device
+        # How many boxes of random weights overlap is chance. All are kept, so that every head gets
+        # as many as a trained network gives it.
+        cfg.MODEL.RPN.NMS_THRESH = 1.0
         return cfg
 
     def build(self) -> nn.Module:
