@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnest_dense.benchmark.memory import in_own_process, peak_growth
 from resnest_dense.benchmark.timing import time_in_turn
@@ -18,7 +17,6 @@ from resnest_dense.nn.compilation import constant_weights
 __all__ = ["PARTS", "VARIANTS", "Figures", "ModelCase", "figures_table", "measure_models"]
 
 PARTS = ("eval", "train", "memory")
-_SETTLED_SIZE = (256, 320)
 # Largest relative difference (2-norm) of outputs from those of the plain model.
 _TOLERANCES = {"float32": 1e-3, "bfloat16": 0.1, "float16": 0.02}
 
@@ -78,24 +76,8 @@ class ModelCase(ABC):
         """The model of this variant, the same weights each time."""
         torch.manual_seed(0)
         model = self.build().to(self.device)
-        if not training:
-            self._settle(model)
         model.train(training)
         return _APPLY[self.variant](model)
-
-    def _settle(self, model: nn.Module) -> None:
-        """Gives the batch norms statistics that fit the random weights. Without, maps grow with each
-        block, in a ResNet until hardly a proposal is left for the heads to work on."""
-        norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
-        momenta = [norm.momentum for norm in norms]
-        small = dataclasses.replace(self, size=tuple(map(min, self.size, _SETTLED_SIZE)),
-                                    images=max(2, self.images))
-        for norm in norms:
-            norm.momentum = 1.0
-        with torch.no_grad():
-            small.loss(model.train(), small.draw_batch(training=True))
-        for norm, momentum in zip(norms, momenta):
-            norm.momentum = momentum
 
     def step(self, model: nn.Module, *, training: bool) -> Callable[[], object]:
         """One prediction, or the forward and backward of one training step."""

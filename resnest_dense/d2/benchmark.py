@@ -17,6 +17,7 @@ from resnest_dense.d2.config import get_cfg
 __all__ = ["DetectorCase"]
 
 OBJECTS = 8  # in an image; COCO has 7.3
+PROPOSALS = 1000  # what detectron2's FPN configs let through for an image
 KEYPOINTS = 17
 
 
@@ -29,9 +30,6 @@ class DetectorCase(ModelCase):
         cfg = get_cfg()
         cfg.merge_from_file(str(find_config(self.config, "detectron2")))
         cfg.MODEL.DEVICE = self.device
-        # How many boxes of random weights overlap is chance. All are kept, so that every head gets
-        # as many as a trained network gives it.
-        cfg.MODEL.RPN.NMS_THRESH = 1.0
         return cfg
 
     def build(self) -> nn.Module:
@@ -39,6 +37,14 @@ class DetectorCase(ModelCase):
         if path.suffix == ".py":
             return instantiate(LazyConfig.load(str(path)).model)
         return build_model(self.read_config())
+
+    def prepare(self, *, training: bool) -> nn.Module:
+        """A model whose heads get 1000 boxes an image in eval: how many random weights would propose
+        is chance, from hardly one to all. The proposals are computed all the same."""
+        model = super().prepare(training=training)
+        if not training and hasattr(model, "roi_heads"):
+            model.proposal_generator.register_forward_hook(_propose)
+        return model
 
     def draw_batch(self, *, training: bool) -> list[dict]:
         generator = torch.Generator().manual_seed(1)
@@ -63,11 +69,26 @@ class DetectorCase(ModelCase):
             return sum(model(batch).values())
 
 
-def _draw_objects(size: tuple[int, int], generator: torch.Generator) -> Instances:
+def _propose(module: nn.Module, inputs: tuple, output: tuple) -> tuple:
+    """Random boxes in place of those that the RPN puts out."""
+    generator = torch.Generator().manual_seed(2)
+    proposals = []
+    for found in output[0]:
+        boxes = _draw_boxes(PROPOSALS, found.image_size, generator).to(found.proposal_boxes.device)
+        proposals.append(Instances(found.image_size, proposal_boxes=Boxes(boxes),
+                                   objectness_logits=boxes.new_zeros(PROPOSALS)))
+    return proposals, output[1]
+
+
+def _draw_boxes(count: int, size: tuple[int, int], generator: torch.Generator) -> Tensor:
     height, width = size
     scale = torch.tensor([width, height, width, height])
-    corners = torch.rand(OBJECTS, 4, generator=generator) / 2
-    boxes = torch.cat([corners[:, :2], corners[:, :2] + 0.1 + corners[:, 2:] * 0.8], 1) * scale
+    corners = torch.rand(count, 4, generator=generator) / 2
+    return torch.cat([corners[:, :2], corners[:, :2] + 0.1 + corners[:, 2:] * 0.8], 1) * scale
+
+
+def _draw_objects(size: tuple[int, int], generator: torch.Generator) -> Instances:
+    boxes = _draw_boxes(OBJECTS, size, generator)
     x0, y0, x1, y1 = boxes.unbind(1)
     objects = Instances(size)
     objects.gt_boxes = Boxes(boxes)
