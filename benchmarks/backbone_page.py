@@ -56,7 +56,7 @@ def case_table(case: dict) -> str:
     if profiled:
         parts.append("Share of the time, eager operators:")
         parts.append(_table(("network", "layout", *KINDS), [
-            (row["name"], row["layout"], *(f"{100 * row['shares'].get(kind, 0):.0f}%" for kind in KINDS))
+            (row["name"], row["layout"], *(f"{100 * row['shares'][kind]:.0f}%" for kind in KINDS))
             for row in profiled]))
     return "\n\n".join(parts)
 
