@@ -19,11 +19,15 @@ for group; do
     compiled)
         backbones --parts time --rounds 5 --compile --layouts "channels last" \
             --only "ours fused" "official torch" timm "ResNet of detectron2" \
-            "ResNet of detectron2 fused" ;;
+            "ResNet of detectron2 fused"
+        backbones --parts time --rounds 5 --compile --layouts "channels last" --phase train \
+            --only ours "official torch" timm ;;
     shares)
         backbones --parts shares --layouts "channels last"
         backbones --parts shares --layouts "channels last" --phase train ;;
-    memory) backbones --parts memory --phase train ;;
+    memory)
+        backbones --parts memory
+        backbones --parts memory --phase train ;;
     models)
         record detector --rounds 4 --parts eval
         record detector --rounds 2 --parts train

@@ -1,16 +1,17 @@
-"""Convolutions of constant weights on a CPU, from weights in the order that the kernels like best."""
+"""A convolution of constant weights on a CPU, in the form that is fastest for what it is given."""
 
 import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from resnest_dense.nn.onednn import OneDNNConv2d
 from resnest_dense.nn.winograd import Winograd, suits_winograd
 
 __all__ = ["PackedConv2d", "conv3x3"]
 
 
 class PackedConv2d:
-    """``relu(conv(x) + residual)`` by oneDNN in one pass, or by :class:`Winograd` where that is
+    """``relu(conv(x) + residual)`` by :class:`OneDNNConv2d`, or by :class:`Winograd` where that is
     faster; without gradients.
 
     Args:
@@ -24,27 +25,17 @@ class PackedConv2d:
 
     def __init__(self, conv: nn.Conv2d, *, relu: bool):
         self._conv, self._relu = conv, relu
-        self._packed = self._winograd = None
+        self._onednn = self._winograd = None
 
     def __call__(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        if residual is None and suits_winograd(self._conv, x):
-            if self._winograd is None:
-                self._winograd = Winograd(self._conv, relu=self._relu)
-            return self._winograd(x)
-        return self._by_onednn(x, residual)
-
-    def _by_onednn(self, x: Tensor, residual: Tensor | None) -> Tensor:
         conv = self._conv
-        geometry = (conv.padding, conv.stride, conv.dilation, conv.groups)
-        if self._packed is None:
-            self._packed = torch.ops.mkldnn._reorder_convolution_weight(
-                conv.weight, *geometry, list(x.shape))
-        if residual is None:
-            return torch.ops.mkldnn._convolution_pointwise(
-                x, self._packed, conv.bias, *geometry, "relu" if self._relu else "none", [], "")
-        return torch.ops.mkldnn._convolution_pointwise_.binary(
-            residual, x, self._packed, conv.bias, *geometry, "add", 1.0,
-            "relu" if self._relu else None, [], "")
+        if residual is None and suits_winograd(conv, x):
+            self._winograd = self._winograd or Winograd(conv, relu=self._relu)
+            return self._winograd(x)
+        if self._onednn is None:
+            geometry = (conv.padding, conv.stride, conv.dilation, conv.groups)
+            self._onednn = OneDNNConv2d(conv.weight, conv.bias, geometry, relu=self._relu)
+        return self._onednn(x, residual)
 
 
 _packed = WeakTensorKeyDictionary()

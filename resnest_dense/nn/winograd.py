@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from resnest_dense.nn.onednn import OneDNNConv2d
+
 __all__ = ["Winograd", "has_form", "suits_winograd"]
 
 TILE, KERNEL = 4, 3
@@ -58,18 +60,18 @@ class Winograd:
     def __init__(self, conv: nn.Conv2d, *, relu: bool):
         to_output, to_weight, to_input = _matrices()
         weight = torch.einsum("ai,bj,ocij->aboc", to_weight, to_weight, conv.weight.detach().double())
-        self._weight = weight.reshape(-1, weight.shape[-1], 1, 1).to(conv.weight)
-        self._packed = None
+        weight = weight.reshape(-1, weight.shape[-1], 1, 1).to(conv.weight)
         self._to_input = torch.kron(to_input, to_input).to(conv.weight)
         self._to_output = torch.kron(to_output, to_output).to(conv.weight)
-        self._bias = None
+        bias = None
         if conv.bias is not None:
             # What the transform of the output turns into the bias everywhere.
             ones = torch.linalg.lstsq(to_output, torch.ones(TILE, 1, dtype=torch.float64)).solution
-            self._bias = (torch.kron(ones, ones) * conv.bias.detach()).flatten().to(conv.bias.dtype)
+            bias = (torch.kron(ones, ones) * conv.bias.detach()).flatten().to(conv.bias.dtype)
+        geometry = ((0, 0), (1, 1), (1, 1), WINDOW**2 * conv.groups)
+        self._multiply = OneDNNConv2d(weight, bias, geometry, relu=False)
         self._relu = relu
         self._out_channels, self._dilation = conv.out_channels, conv.dilation[0]
-        self._groups = WINDOW**2 * conv.groups
 
     def __call__(self, x: Tensor) -> Tensor:
         """
@@ -125,15 +127,6 @@ class Winograd:
 
     def _finish(self, x: Tensor, out: Tensor) -> None:
         torch.clamp(x, min=0, out=out) if self._relu else out.copy_(x)
-
-    def _multiply(self, x: Tensor) -> Tensor:
-        geometry = ((0, 0), (1, 1), (1, 1), self._groups)
-        if self._packed is None:
-            self._packed = torch.ops.mkldnn._reorder_convolution_weight(
-                self._weight, *geometry, list(x.shape))
-            self._weight = None
-        return torch.ops.mkldnn._convolution_pointwise(
-            x, self._packed, self._bias, *geometry, "none", [], "")
 
 
 def _transform(matrix: Tensor, maps: Tensor) -> Tensor:
