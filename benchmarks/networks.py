@@ -179,8 +179,9 @@ class Candidate:
 CANDIDATES = {
     "ours": Candidate(_ours, "ours", list_architectures()),
     "ours fused": Candidate(_ours, "ours", list_architectures(), fuse),
-    "ours checkpointed": Candidate(functools.partial(_ours, checkpoint_stages=STAGE_NAMES), "ours",
-                                   list_architectures(), trains_only=True),
+    **{f"ours checkpointed {which}": Candidate(functools.partial(_ours, checkpoint_stages=stages),
+                                               "ours", list_architectures(), trains_only=True)
+       for which, stages in {"all": STAGE_NAMES, **{s: (s,) for s in STAGE_NAMES}}.items()},
     "official torch": Candidate(_official_torch, "peer", list_architectures()),
     "official detectron2": Candidate(_official_detectron2, "peer", tuple(DEPTHS)),
     "timm": Candidate(_timm, "peer", tuple(_TIMM)),

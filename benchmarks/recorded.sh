@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The commands behind benchmarks/results/, by group; each command takes one to nine minutes on two
+# The commands behind benchmarks/results/, by group; each command takes one to 20 minutes on two
 # cores, which should do nothing else (but for "memory").
 #
 #     PYTHON=.venv/bin/python benchmarks/recorded.sh eval train half compiled shares memory models plot
@@ -10,6 +10,8 @@ networks="${NETWORKS:-resnest50 resnest101}"
 record() { "${PYTHON:-python}" -W ignore -m "benchmarks.$1" --out "benchmarks/results/$1.json" "${@:2}"; }
 
 backbones() { for network in $networks; do record backbone --architecture "$network" "$@"; done; }
+
+models() { for network in $networks; do record "$1" --depth "${network#resnest}" "${@:2}"; done; }
 
 for group; do
     case $group in
@@ -27,12 +29,15 @@ for group; do
         backbones --parts shares --layouts "channels last" --phase train ;;
     memory)
         backbones --parts memory
-        backbones --parts memory --phase train ;;
+        backbones --parts memory --phase train
+        for size in "800 1216" "512 512"; do models detector --parts memory --size $size; done
+        models segmentor --parts memory ;;
     models)
-        record detector --rounds 4 --parts eval
-        record detector --rounds 2 --parts train
-        record detector --rounds 3 --parts eval train --size 512 512
-        record segmentor --rounds 3 --parts eval train ;;
+        models detector --rounds 3 --parts eval
+        models detector --rounds 2 --parts train
+        models detector --rounds 3 --parts eval train --size 512 512
+        models segmentor --rounds 3 --parts eval train
+        models segmentor --rounds 2 --parts eval --size 800 1216 ;;
     plot) record speed_ap --rounds 3 ;;
     cuda)
         for size in "8 800 1216" "16 512 512"; do

@@ -27,9 +27,9 @@ def assert_same(ours, expected, tolerance=1e-5):
 
 @pytest.mark.parametrize("name,options", [
     ("resnest26", dict(norm="BN", output_stride=8)), ("resnest14", dict(norm="SyncBN")),
-    ("resnest14", dict(norm="FrozenBN")), ("resnest14", dict(norm="GN")), ("resnest14", dict(norm="")),
-    ("resnest14", dict(deform=Deformable())), ("resnest50_fast_1s1x64d", {}),
-    ("resnest50_fast_4s2x40d", dict(freeze_at=2)),
+    ("resnest14", dict(norm="FrozenBN")), ("resnest14", dict(norm="GN")),
+    ("resnest14", dict(norm="")), ("resnest14", dict(deform=Deformable())),
+    ("resnest50_fast_1s1x64d", {}), ("resnest50_fast_4s2x40d", dict(freeze_at=2)),
 ], ids=str)
 def test_a_fused_network_puts_out_the_same(name, options):
     net = randomised(create_backbone(name, **options))
@@ -80,7 +80,8 @@ def test_a_fused_network_takes_no_image_and_autocast():
 
 
 def test_neighbours_in_a_sequence_are_folded():
-    model = randomised(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 1)))
+    model = randomised(nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 1)))
     x = torch.randn(2, 3, 9, 9)
     fused = fuse(model)
     assert isinstance(fused[0], FoldedConv2d) and isinstance(model[1], nn.BatchNorm2d)
@@ -131,6 +132,7 @@ def test_a_fused_detector_finds_the_same():
     with torch.no_grad():
         expected, found = (m(image)[0]["instances"] for m in (model, fused))
     assert len(expected) > 5
-    torch.testing.assert_close(found.pred_boxes.tensor, expected.pred_boxes.tensor, rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(found.pred_boxes.tensor, expected.pred_boxes.tensor,
+                               rtol=1e-3, atol=1e-2)
     torch.testing.assert_close(found.scores, expected.scores, rtol=1e-4, atol=1e-5)
     assert found.pred_classes.equal(expected.pred_classes)

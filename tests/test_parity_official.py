@@ -75,8 +75,9 @@ def test_large_networks_by_names_shapes_and_counts(name):
     with torch.device("meta"):
         ours = create_backbone(name)
         official = official_network(name)
-    theirs = official_state_dict(official)
-    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.items()}
+    shapes, theirs = ({name: value.shape for name, value in state.items()}
+                      for state in (ours.state_dict(), official_state_dict(official)))
+    assert shapes == theirs
     fc = sum(p.numel() for p in official.fc.parameters())
     count = sum(p.numel() for p in official.parameters()) - fc
     assert sum(p.numel() for p in ours.parameters()) == count

@@ -9,7 +9,8 @@ __all__ = ["ConvNorm"]
 
 
 class ConvNorm(nn.Conv2d):
-    """``norm(conv(x))``, or ``relu`` of it, with parameters ``weight`` and ``norm.*``, padded to keep the size.
+    """``norm(conv(x))``, or ``relu`` of it, with parameters ``weight`` and ``norm.*``, padded to keep
+    the size.
 
     Initialised by He's normal rule over the fan-out, as the official code does (recipes.md 3.3).
 

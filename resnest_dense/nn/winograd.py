@@ -59,7 +59,8 @@ class Winograd:
 
     def __init__(self, conv: nn.Conv2d, *, relu: bool):
         to_output, to_weight, to_input = _matrices()
-        weight = torch.einsum("ai,bj,ocij->aboc", to_weight, to_weight, conv.weight.detach().double())
+        weight = conv.weight.detach().double()
+        weight = torch.einsum("ai,bj,ocij->aboc", to_weight, to_weight, weight)
         weight = weight.reshape(-1, weight.shape[-1], 1, 1).to(conv.weight)
         self._to_input = torch.kron(to_input, to_input).to(conv.weight)
         self._to_output = torch.kron(to_output, to_output).to(conv.weight)
@@ -118,7 +119,8 @@ class Winograd:
         images, rows, columns, *_, channels = tiles.shape
         x = _transform(self._to_input, tiles.reshape(-1, WINDOW**2, channels))
         x = self._multiply(x.view(images, rows, columns, -1).permute(0, 3, 1, 2))
-        x = _transform(self._to_output, x.permute(0, 2, 3, 1).reshape(-1, WINDOW**2, self._out_channels))
+        x = x.permute(0, 2, 3, 1).reshape(-1, WINDOW**2, self._out_channels)
+        x = _transform(self._to_output, x)
         x = x.view(images, rows, columns, TILE, TILE, -1).transpose(2, 3)
         whole, rest = divmod(out.shape[3], TILE)
         self._finish(x[:, :, :, :whole], out[:, :, :, :whole * TILE].unflatten(3, (whole, TILE)))

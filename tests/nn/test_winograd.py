@@ -21,7 +21,8 @@ def conv_of(channels=64, out_channels=96, groups=1, **options):
 
 
 def expected(conv, x, relu):
-    x = F.conv2d(x.double(), conv.weight.double(), None if conv.bias is None else conv.bias.double(),
+    bias = None if conv.bias is None else conv.bias.double()
+    x = F.conv2d(x.double(), conv.weight.double(), bias,
                  padding=conv.padding, dilation=conv.dilation, groups=conv.groups)
     return x.relu() if relu else x
 
@@ -33,8 +34,8 @@ def assert_close(found, wanted):
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("relu", [True, False])
-@pytest.mark.parametrize("shape", [(1, 32, 48), (1, 30, 49), (2, 33, 31), (70, 4, 4), (3, 1, 200), (5, 14, 14)],
-                         ids=str)
+@pytest.mark.parametrize("shape", [
+    (1, 32, 48), (1, 30, 49), (2, 33, 31), (70, 4, 4), (3, 1, 200), (5, 14, 14)], ids=str)
 def test_values(shape, relu, bias):
     torch.manual_seed(0)
     conv = conv_of(bias=bias)
@@ -80,9 +81,9 @@ def test_chunks_cover_every_image_and_row(shape, monkeypatch):
 @pytest.mark.parametrize("options,shape,suits", [
     ({}, (1, 32, 32), True), ({}, (1, 28, 32), False), ({}, (64, 4, 4), True),
     ({}, (64, 5, 5), False), ({}, (0, 32, 32), False), ({"stride": 2}, (1, 64, 64), False),
-    ({"dilation": 2, "padding": 2}, (1, 64, 64), True), ({"dilation": 12, "padding": 12}, (1, 64, 64), False),
-    ({"dilation": 2}, (1, 64, 64), False), ({"padding": 0}, (1, 64, 64), False),
-    ({"groups": 2}, (1, 64, 64), False),
+    ({"dilation": 2, "padding": 2}, (1, 64, 64), True),
+    ({"dilation": 12, "padding": 12}, (1, 64, 64), False), ({"dilation": 2}, (1, 64, 64), False),
+    ({"padding": 0}, (1, 64, 64), False), ({"groups": 2}, (1, 64, 64), False),
 ], ids=str)
 def test_what_it_serves(options, shape, suits):
     x = torch.empty(shape[0], 64, *shape[1:])
