@@ -176,12 +176,13 @@ class Candidate:
     trains_only: bool = False
 
 
+_CHECKPOINTED = {"all": STAGE_NAMES} | {stage: (stage,) for stage in STAGE_NAMES}
 CANDIDATES = {
     "ours": Candidate(_ours, "ours", list_architectures()),
     "ours fused": Candidate(_ours, "ours", list_architectures(), fuse),
     **{f"ours checkpointed {which}": Candidate(functools.partial(_ours, checkpoint_stages=stages),
                                                "ours", list_architectures(), trains_only=True)
-       for which, stages in {"all": STAGE_NAMES, **{s: (s,) for s in STAGE_NAMES}}.items()},
+       for which, stages in _CHECKPOINTED.items()},
     "official torch": Candidate(_official_torch, "peer", list_architectures()),
     "official detectron2": Candidate(_official_detectron2, "peer", tuple(DEPTHS)),
     "timm": Candidate(_timm, "peer", tuple(_TIMM)),

@@ -42,7 +42,10 @@ for group; do
     cuda)
         for size in "8 800 1216" "16 512 512"; do
             backbones --device cuda --dtype bfloat16 --autocast --compile --size $size
-            backbones --device cuda --dtype bfloat16 --phase train --compile --size $size
+            # Without each stage checkpointed by itself, whose compilation would take most of the time.
+            backbones --device cuda --dtype bfloat16 --phase train --compile --size $size --only \
+                ours "ours checkpointed all" "official torch" "official detectron2" timm \
+                MMSegmentation "ResNet of detectron2"
         done
         for dtype in bfloat16 float32; do
             "${PYTHON:-python}" -m benchmarks.attention --device cuda --dtype $dtype --size 8 800 1216

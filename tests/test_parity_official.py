@@ -75,9 +75,9 @@ def test_large_networks_by_names_shapes_and_counts(name):
     with torch.device("meta"):
         ours = create_backbone(name)
         official = official_network(name)
-    shapes, theirs = ({name: value.shape for name, value in state.items()}
-                      for state in (ours.state_dict(), official_state_dict(official)))
-    assert shapes == theirs
+    shapes, expected = ({key: value.shape for key, value in state.items()}
+                        for state in (ours.state_dict(), official_state_dict(official)))
+    assert shapes == expected
     fc = sum(p.numel() for p in official.fc.parameters())
     count = sum(p.numel() for p in official.parameters()) - fc
     assert sum(p.numel() for p in ours.parameters()) == count
