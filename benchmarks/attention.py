@@ -32,7 +32,7 @@ def implementations(device: torch.device) -> dict:
 def steps(implementation, x: torch.Tensor, scale: torch.Tensor) -> dict:
     """The runs to time and the values a pixel and channel of the output that each must move."""
     attention = scale.view(1, -1, 1, 1).repeat(x.shape[0], 1, 1, 1)
-    affine = (scale, torch.zeros_like(scale)) if implementation.READS_CONVOLUTION else ()
+    affine = (scale, torch.zeros_like(scale)) if implementation.LAZY else ()
     mapped = x.detach().requires_grad_()
     out = implementation.radix_sum(mapped, attention, RADIX, *affine)
     gradient = torch.ones_like(out)

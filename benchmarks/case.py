@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.networks import CANDIDATES, draw_images, draw_weights
-from resnest_dense.nn.compilation import constant_weights
+from resnest_dense.inference.compile import constant_weights
 
 __all__ = ["LAYOUTS", "Case", "Row", "build", "check", "draw_input", "draw_state",
            "expected_features", "step_of"]

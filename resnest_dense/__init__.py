@@ -3,7 +3,7 @@
 from resnest_dense.architectures import Architecture, get_architecture, list_architectures
 from resnest_dense.create import create_backbone
 from resnest_dense.errors import ResNeStError, ResNeStValueError
-from resnest_dense.fusion import fuse
+from resnest_dense.inference.fuse import fuse
 from resnest_dense.nn import Deformable, ResNeSt
 
 __version__ = "0.1.0"

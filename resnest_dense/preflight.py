@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnest_dense.errors import ResNeStError
-from resnest_dense.nn.norm import SyncBatchNorm
+from resnest_dense.nn.sync_norm import SyncBatchNorm
 
 __all__ = ["Finding", "InputSettings", "check_input", "check_learning_rate", "check_norms",
            "check_weights", "conclude"]

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from resnest_dense import Deformable, create_backbone, fuse
-from resnest_dense.nn.folding import FoldedConv2d
+from resnest_dense.inference.folded import FoldedConv2d
 from resnest_dense.nn.norm import FrozenBatchNorm2d
 
 

@@ -24,7 +24,7 @@ from resnest_dense.d2.evaluators import build_coco_evaluator, build_evaluator
 from resnest_dense.d2.interrupt import SaveOnInterrupt
 from resnest_dense.d2.loading import load_weights
 from resnest_dense.d2.tta import augmented
-from resnest_dense.nn.norm import replace_sync_batch_norms
+from resnest_dense.nn.sync_norm import replace_sync_batch_norms
 from resnest_dense.weights import LoadReport
 
 __all__ = ["RESULTS_FILE", "Trainer", "evaluate"]

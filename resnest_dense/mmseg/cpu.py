@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 
 from resnest_dense.mmseg.registry import MODEL_WRAPPERS, OPTIM_WRAPPERS
-from resnest_dense.nn.norm import replace_sync_batch_norms
+from resnest_dense.nn.sync_norm import replace_sync_batch_norms
 
 __all__ = ["CpuAmpOptimWrapper", "CpuDistributedDataParallel"]
 

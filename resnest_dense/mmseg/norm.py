@@ -3,7 +3,8 @@
 from torch import nn
 
 from resnest_dense.errors import ResNeStValueError, near
-from resnest_dense.nn.norm import NORM_NAMES, Norm, SyncBatchNorm
+from resnest_dense.nn.norm import NORM_NAMES, Norm
+from resnest_dense.nn.sync_norm import SyncBatchNorm
 
 __all__ = ["read_norm"]
 

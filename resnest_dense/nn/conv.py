@@ -2,17 +2,19 @@
 
 from torch import Tensor, nn
 
+from resnest_dense.inference.folded import FoldedConv2d
+from resnest_dense.nn.activation import norm_relu
+from resnest_dense.nn.memory import consuming
 from resnest_dense.nn.norm import Norm, make_norm
-from resnest_dense.nn.recompute import norm_relu
 
 __all__ = ["ConvNorm"]
 
 
 class ConvNorm(nn.Conv2d):
-    """``norm(conv(x))``, or ``relu`` of it, with parameters ``weight`` and ``norm.*``, padded to keep
-    the size.
+    """``relu(norm(conv(x)) + residual)``, each part where there is one, with parameters ``weight``
+    and ``norm.*``, padded to keep the size.
 
-    Initialised by He's normal rule over the fan-out, as the official code does (recipes.md 3.3).
+    Initialised by He's normal rule over the fan-out, as the official code does (docs/recipes.md 3.3).
 
     Args:
         in_channels: channels of the input.
@@ -20,10 +22,11 @@ class ConvNorm(nn.Conv2d):
         kernel_size: side of the square kernel, odd.
         stride: stride of the convolution.
         norm: see :func:`resnest_dense.nn.norm.make_norm`.
-        relu: whether a ReLU follows.
+        relu: whether a ReLU ends it.
 
     Shape:
-        (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride))
+        (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)), the shape of
+        a residual
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1,
@@ -33,8 +36,11 @@ class ConvNorm(nn.Conv2d):
         self.relu = relu
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = super().forward(x)
-        if self.relu:
-            return norm_relu(self.norm, x)
-        return x if self.norm is None else self.norm(x)
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        with consuming(x):
+            y = self._conv_forward(x, self.weight, self.bias)
+        return norm_relu(self.norm, y, residual, relu=self.relu)
+
+    def folded(self) -> FoldedConv2d:
+        """What computes the same in inference, faster."""
+        return FoldedConv2d(self, self.norm, relu=self.relu)

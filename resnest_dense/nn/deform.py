@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import deform_conv2d
 
 from resnest_dense.errors import ResNeStValueError, near
+from resnest_dense.inference.folded import fold
 from resnest_dense.nn.stages import STAGE_NAMES
 
 __all__ = ["DeformConv2d", "Deformable", "offset_conv"]
@@ -81,10 +81,20 @@ class DeformConv2d(nn.Conv2d):
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor, offset: Tensor) -> Tensor:
+        # torchvision takes seconds to import, and is for deformable networks alone.
+        from torchvision.ops import deform_conv2d
+
         mask = None
         if self.modulated:
             *offsets, mask = offset.chunk(3, dim=1)
             offset, mask = torch.cat(offsets, dim=1), mask.sigmoid()
         return deform_conv2d(
-            x, offset, self.weight, None, self.stride, self.padding, self.dilation, mask
+            x, offset, self.weight, self.bias, self.stride, self.padding, self.dilation, mask
         )
+
+    def fold(self, norm: nn.Module | None) -> nn.Module | None:
+        """Takes in a constant ``norm`` for inference; returns what is left of it."""
+        weight, bias, norm = fold(self.weight, self.bias, norm)
+        self.weight = nn.Parameter(weight, requires_grad=False)
+        self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+        return norm

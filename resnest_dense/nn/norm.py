@@ -7,17 +7,15 @@ from collections.abc import Callable
 from typing import Union
 
 import torch
-import torch.distributed as dist
-import torch.distributed.nn.functional as dist_nn
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnest_dense.errors import ResNeStValueError, near
+from resnest_dense.nn.sync_norm import SyncBatchNorm, normalises_alone
 
-__all__ = ["NORM_NAMES", "FrozenBatchNorm2d", "Norm", "SyncBatchNorm", "apply_pooled_norm",
-           "freeze_batch_norms", "make_norm", "make_pooled_norm", "normalises_alone",
-           "replace_sync_batch_norms"]
+__all__ = ["NORM_NAMES", "FrozenBatchNorm2d", "Norm", "apply_pooled_norm", "freeze_batch_norms",
+           "make_norm", "make_pooled_norm"]
 
 Norm = Union[str, Callable[[int], nn.Module]]
 
@@ -81,51 +79,6 @@ class FrozenBatchNorm2d(nn.Module):
         return f"{self.num_features}, eps={self.eps}"
 
 
-class SyncBatchNorm(nn.BatchNorm2d):
-    """Batch norm over the values of all processes, on any device.
-
-    One process: plain batch norm. CUDA: torch's own kernels. CPU: two all-reduces, because
-    ``torch.nn.SyncBatchNorm`` refuses CPU tensors, and DistributedDataParallel refuses it on CPU.
-
-    Shape:
-        (N, C, H, W) -> the same; N, H, W may differ between processes
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or _world_size() == 1:
-            return super().forward(x)
-        self._check_input_dim(x)
-        track = self.track_running_stats
-        if track:
-            self.num_batches_tracked.add_(1)
-        momentum = self.momentum
-        if momentum is None:
-            momentum = 1.0 / float(self.num_batches_tracked) if track else 0.0
-        mean = self.running_mean if track else None
-        var = self.running_var if track else None
-        if x.is_cuda:
-            return nn.modules._functions.SyncBatchNorm.apply(
-                x.contiguous(), self.weight, self.bias, mean, var, self.eps, momentum,
-                dist.group.WORLD, _world_size(),
-            )
-        return self._normalise_on_cpu(x, mean, var, momentum)
-
-    def _normalise_on_cpu(self, x, running_mean, running_var, momentum) -> Tensor:
-        values = x.new_tensor([x.numel() / x.shape[1]])
-        total = dist_nn.all_reduce(torch.cat([x.sum((0, 2, 3)), values]))
-        count = total[-1].detach()
-        mean = total[:-1] / count
-        centred = x - mean[:, None, None]
-        # Squares of centred values: the difference of two large sums would lose digits.
-        var = dist_nn.all_reduce((centred * centred).sum((0, 2, 3))) / count
-        if running_mean is not None:
-            with torch.no_grad():
-                running_mean.lerp_(mean, momentum)
-                running_var.lerp_(var * count / (count - 1).clamp(min=1), momentum)
-        scale = (var + self.eps).rsqrt() * self.weight
-        return centred * scale[:, None, None] + self.bias[:, None, None]
-
-
 def _group_norm(channels: int) -> nn.GroupNorm:
     # 32 groups as everywhere in detectron2; the widths that 32 does not divide (80 in the 40d
     # networks) get the largest number of groups that does.
@@ -166,8 +119,8 @@ def make_pooled_norm(norm: Norm, channels: int) -> nn.Module | None:
     return nn.GroupNorm(1, channels) if norm == "GN" else make_norm(norm, channels)
 
 
-def apply_pooled_norm(norm: nn.Module, x: Tensor) -> Tensor:
-    """``norm(x)``, where a batch norm in training that would see one value per channel uses its
+def apply_pooled_norm(norm: nn.Module | None, x: Tensor) -> Tensor:
+    """``norm(x)`` (``x`` for none), where a batch norm in training that would see one value per channel uses its
     running statistics (and leaves them alone), since the variance of one value is 0.
 
     Args:
@@ -177,6 +130,8 @@ def apply_pooled_norm(norm: nn.Module, x: Tensor) -> Tensor:
     Shape:
         (N, C, 1, 1) -> the same
     """
+    if norm is None:
+        return x
     if not (norm.training and isinstance(norm, _BatchNorm) and x.numel() == x.shape[1]):
         return norm(x)
     if not normalises_alone(norm) or norm.running_mean is None:
@@ -207,28 +162,3 @@ def freeze_batch_norms(module: nn.Module) -> nn.Module:
     for name, child in module.named_children():
         setattr(module, name, freeze_batch_norms(child))
     return module
-
-
-def replace_sync_batch_norms(module: nn.Module) -> nn.Module:
-    """``module`` with each ``torch.nn.SyncBatchNorm`` in it replaced by ours, names unchanged.
-
-    The frameworks build their heads with torch's layer, which torch refuses to train on a CPU in
-    several processes, as ``DistributedDataParallel`` does (all versions to 2.11).
-    """
-    for name, child in module.named_children():
-        if isinstance(child, nn.SyncBatchNorm):
-            ours = SyncBatchNorm(child.num_features, child.eps, child.momentum)
-            ours.load_state_dict(child.state_dict())
-            setattr(module, name, ours)
-        else:
-            replace_sync_batch_norms(child)
-    return module
-
-
-def normalises_alone(norm: nn.Module) -> bool:
-    """Whether a batch norm sees the values of this process only."""
-    return _world_size() == 1 or type(norm) is nn.BatchNorm2d
-
-
-def _world_size() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from resnest_dense.nn.memory import consuming
+
 __all__ = ["AvgPool2d", "max_pool"]
 
 
@@ -23,7 +25,8 @@ class AvgPool2d(nn.AvgPool2d):
 
     def forward(self, x: Tensor) -> Tensor:
         if not torch.compiler.is_compiling():
-            return super().forward(x)
+            with consuming(x):
+                return super().forward(x)
         window = self.kernel_size, self.stride, self.padding, self.ceil_mode
         total = sum(_elements(x, *window))
         if self.count_include_pad and not self.ceil_mode:
@@ -38,7 +41,8 @@ def max_pool(x: Tensor) -> Tensor:
         (N, C, H, W) -> (N, C, ceil(H / 2), ceil(W / 2))
     """
     if not torch.compiler.is_compiling():
-        return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+        with consuming(x):
+            return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
     # Padding by 0 is exact where nothing is negative.
     return functools.reduce(torch.maximum, _elements(x, 3, 2, 1, False))
 

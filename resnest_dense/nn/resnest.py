@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from resnest_dense.architectures import Architecture
 from resnest_dense.errors import ResNeStValueError, near
+from resnest_dense.inference.compile import compile_part
+from resnest_dense.inference.folded import fold_layers
 from resnest_dense.nn.bottleneck import EXPANSION, Bottleneck
-from resnest_dense.nn.checkpointing import run_checkpointed
-from resnest_dense.nn.compilation import compile_part
 from resnest_dense.nn.deform import Deformable
-from resnest_dense.nn.fused import fuse_parts
+from resnest_dense.nn.memory import run_checkpointed
 from resnest_dense.nn.norm import Norm, freeze_batch_norms
 from resnest_dense.nn.stages import STAGE_NAMES, StagePlan, plan_stages
 from resnest_dense.nn.stem import Stem
@@ -82,12 +82,15 @@ class ResNeSt(nn.Module):
         for name in FEATURE_NAMES[:freeze_at]:
             if hasattr(self, name):
                 freeze_batch_norms(getattr(self, name))
+        self.channels_last = False
         self.compiled = compile
         if compile:
             self._compile()
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self._check_input(x)
+        if self.channels_last or _computes_in_half_on_cuda(x):
+            x = x.contiguous(memory_format=torch.channels_last)
         features = {}
         for name in FEATURE_NAMES:
             part = getattr(self, name, None)
@@ -105,7 +108,8 @@ class ResNeSt(nn.Module):
         Its state dict has other names than a ResNeSt's: fuse after loading.
         """
         net = copy.deepcopy(self).eval().requires_grad_(False)
-        fuse_parts(net)
+        fold_layers(net)
+        net.channels_last = True
         if self.compiled:
             # The copy is for inference alone, so its weights are constants to the compiler.
             net._compile(constant=True)
@@ -125,6 +129,16 @@ class ResNeSt(nn.Module):
             raise ResNeStValueError(
                 f"ResNeSt got an input of type {x.dtype}; it takes floats: normalise the image first."
             )
+
+
+def _computes_in_half_on_cuda(x: Tensor) -> bool:
+    """Whether cuDNN's convolutions run on matrix units, which take maps channels-last: in the other
+    layout each of them would convert what it reads and writes."""
+    if x.device.type != "cuda":
+        return False
+    half = torch.float16, torch.bfloat16
+    return x.dtype in half or (torch.is_autocast_enabled("cuda")
+                               and torch.get_autocast_dtype("cuda") in half)
 
 
 def _make_stage(in_channels: int, index: int, architecture: Architecture, plan: StagePlan, *,

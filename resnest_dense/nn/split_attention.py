@@ -1,15 +1,20 @@
 """The split-attention 3x3 convolution (paper section 3.1, figure 2)."""
 
+import functools
+from collections.abc import Callable
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnest_dense import ops
-from resnest_dense.nn.affine import norm_affine
+from resnest_dense.architectures import Architecture
+from resnest_dense.inference.folded import Folded, FoldedConv2d
+from resnest_dense.nn.activation import lazy_norm_relu
 from resnest_dense.nn.deform import Deformable, DeformConv2d
+from resnest_dense.nn.memory import consuming, recomputed
 from resnest_dense.nn.norm import Norm, apply_pooled_norm, make_norm, make_pooled_norm
-from resnest_dense.nn.recompute import consuming, norm_relu, recomputed
 
-__all__ = ["SplitAttention"]
+__all__ = ["SplitAttention", "split_attention"]
 
 REDUCTION = 4
 MIN_INTER_CHANNELS = 32
@@ -36,6 +41,7 @@ class SplitAttention(nn.Module):
         super().__init__()
         self.radix = radix
         self.cardinality = cardinality
+        self.is_folded = False
         inner = max(channels * radix // REDUCTION, MIN_INTER_CHANNELS)
         geometry = dict(kernel_size=3, stride=stride, padding=dilation, dilation=dilation,
                         groups=cardinality * radix)
@@ -56,15 +62,14 @@ class SplitAttention(nn.Module):
             x: (N, C, H, W)
             offset: what the block's offset convolution predicts, for a deformable 3x3.
         """
-        x = self.conv(x) if offset is None else self.conv(x, offset)
-        steps = ops.choose(x)
-        affine = norm_affine(self.bn0, x) if steps.READS_CONVOLUTION else None
-        if affine is None:
-            x, affine = norm_relu(self.bn0, x), ()
-        attention = self.attend(steps.radix_pool(x, self.radix, *affine))
         with consuming(x):
-            out = steps.radix_sum(x, attention, self.radix, *affine)
-        return recomputed(out, lambda x: steps.radix_sum(x, attention, self.radix, *affine), source=x)
+            x = self.conv(x) if offset is None else self.conv(x, offset)
+        steps = ops.choose(x, folded=self.is_folded)
+        splits = lazy_norm_relu(self.bn0, x)
+        attention = self.attend(steps.radix_pool(splits, self.radix))
+        with consuming(splits):
+            out = steps.radix_sum(splits, attention, self.radix)
+        return recomputed(out, lambda splits: steps.radix_sum(splits, attention, self.radix), splits)
 
     def attend(self, pooled: Tensor) -> Tensor:
         """Weights of the splits from their pooled sum.
@@ -72,8 +77,24 @@ class SplitAttention(nn.Module):
         Shape:
             (N, C, 1, 1) -> (N, R * C, 1, 1), radix-major
         """
-        gap = self.fc1(pooled)
-        if self.bn1 is not None:
-            gap = apply_pooled_norm(self.bn1, gap)
+        gap = apply_pooled_norm(self.bn1, self.fc1(pooled))
         logits = self.fc2(F.relu_(gap))
         return ops.radix_attention(logits, self.radix, self.cardinality)
+
+    def folded(self) -> "SplitAttention":
+        """Itself, with its norms folded into its convolutions."""
+        if isinstance(self.conv, DeformConv2d):
+            self.bn0 = self.conv.fold(self.bn0)
+        else:
+            self.conv, self.bn0 = FoldedConv2d(self.conv, self.bn0, relu=True), Folded()
+        self.fc1, self.bn1 = FoldedConv2d(self.fc1, self.bn1, relu=True), Folded()
+        self.fc2 = FoldedConv2d(self.fc2, relu=False)
+        self.is_folded = True
+        return self
+
+
+def split_attention(architecture: Architecture, deform: Deformable | None = None
+                    ) -> Callable[..., SplitAttention]:
+    """Makes the split attention of an architecture, given channels, stride, dilation and norm."""
+    return functools.partial(SplitAttention, radix=architecture.radix,
+                             cardinality=architecture.cardinality, deform=deform)

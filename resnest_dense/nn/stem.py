@@ -6,13 +6,12 @@ from resnest_dense.architectures import Architecture
 from resnest_dense.nn.conv import ConvNorm
 from resnest_dense.nn.norm import Norm
 from resnest_dense.nn.pooling import max_pool
-from resnest_dense.nn.recompute import consuming
 
 __all__ = ["Stem"]
 
 
 class Stem(nn.Module):
-    """Image to the input of res2 (paper appendix "network tweaks"; recipes.md 1.1).
+    """Image to the input of res2 (paper appendix "network tweaks"; docs/recipes.md 1.1).
 
     Args:
         in_channels: channels of the image.
@@ -35,7 +34,5 @@ class Stem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for conv in self.children():
-            with consuming(x):
-                x = conv(x)
-        with consuming(x):
-            return max_pool(x)
+            x = conv(x)
+        return max_pool(x)

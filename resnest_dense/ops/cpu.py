@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from resnest_dense.ops import reference
 from resnest_dense.ops.reference import activate, radix_attention
 
-__all__ = ["READS_CONVOLUTION", "radix_attention", "radix_pool", "radix_sum"]
+__all__ = ["LAZY", "radix_attention", "radix_pool", "radix_sum"]
 
-READS_CONVOLUTION = False
+LAZY = False
 
 
 def radix_pool(x: Tensor, radix: int, scale: Tensor | None = None,

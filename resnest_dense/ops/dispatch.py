@@ -1,9 +1,12 @@
 """Which implementation of split attention serves a tensor."""
 
+import contextlib
 import functools
 import importlib.util
 import os
+from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,10 +14,32 @@ from torch import Tensor
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.ops import cpu, reference
 from resnest_dense.ops.reference import radix_attention
+from resnest_dense.ops.selftest import is_sound, require_sound
 
-__all__ = ["choose", "radix_attention", "radix_pool", "radix_sum"]
+__all__ = ["Map", "choose", "forced", "radix_attention", "radix_pool", "radix_sum"]
 
 NAMES = ("reference", "cpu", "triton")
+
+# A tensor, or a ``LazyMap`` of the Triton implementation (which is imported when it is needed alone).
+Map = Any
+
+# Read once: asking the environment in every block's forward would stop a compiler.
+_forced = os.environ.get("RESNEST_DENSE_OPS")
+
+
+@contextlib.contextmanager
+def forced(name: str | None) -> Iterator[None]:
+    """Inside, the implementation called ``name`` serves every tensor; None: whichever fits.
+
+    Raises:
+        ResNeStValueError: an unknown name.
+    """
+    global _forced
+    before, _forced = _forced, name
+    try:
+        yield
+    finally:
+        _forced = before
 
 
 def radix_pool(x: Tensor, radix: int, scale: Tensor | None = None,
@@ -44,15 +69,17 @@ def choose(x: Tensor, folded: bool = False) -> ModuleType:
         ResNeStValueError: ``RESNEST_DENSE_OPS`` names no implementation.
         ResNeStError: it names Triton where Triton is not installed.
     """
-    forced = os.environ.get("RESNEST_DENSE_OPS")
-    if forced:
-        return _by_name(forced)
+    if _forced:
+        implementation = _by_name(_forced)
+        if x.is_cuda and _forced == "triton" and not torch.compiler.is_compiling():
+            require_sound(x.device, x.dtype)
+        return implementation
     if x.dtype == torch.float64 or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export():
         return reference
-    if x.is_cuda:
-        return _by_name("triton") if _has_triton() else reference
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or x.device.type not in ("cpu", "cuda"):
         return reference
+    if x.is_cuda:
+        return _by_name("triton") if _has_triton() and is_sound(x.device, x.dtype) else reference
     trains = torch.is_grad_enabled() and x.requires_grad
     return cpu if folded or trains else reference
 

@@ -10,11 +10,11 @@ Where ``scale`` and ``shift`` are given, ``x`` is the convolution's output and t
 import torch
 from torch import Tensor
 
-__all__ = ["READS_CONVOLUTION", "activate", "radix_attention", "radix_pool", "radix_sum"]
+__all__ = ["LAZY", "activate", "radix_attention", "radix_pool", "radix_sum"]
 
-# Whether to give the steps a convolution's output with the scale and shift of its norm, rather than
-# the map that was normalised in a pass of its own.
-READS_CONVOLUTION = False
+# Whether the steps read a convolution's output with the scale and shift of its norm, rather than the
+# map that was normalised in a pass of its own.
+LAZY = False
 
 
 def radix_pool(x: Tensor, radix: int, scale: Tensor | None = None,

@@ -1,109 +1,254 @@
-"""The Triton kernels of split attention: pool, weighted sum, and one backward for both.
+"""The Triton kernels: a batch norm with what follows it, and the steps of split attention.
 
-A program takes an image, a block of channels of one split (all splits in turn) and a run of pixels.
-Maps are read by strides, so either memory layout keeps its own order. Sums over pixels are written
-per run and added by torch: the result does not depend on the order in which programs finish.
+A program takes one image, a run of its pixels and a block of channels. Maps are read by strides, so
+either memory layout keeps its own order. Sums over pixels are written per run and added by torch: no
+result depends on the order in which programs finish. Wherever a map is ``relu(x * scale + shift)``,
+it is made from ``x`` on the fly and never written.
 """
 
 import triton
 import triton.language as tl
 
-__all__ = ["backward_kernel", "pool_kernel", "sum_kernel"]
+__all__ = ["gradient_kernel", "moments_kernel", "normalise_kernel", "normalise_sums_kernel",
+           "pool_kernel", "sum_kernel", "weighted_sums_kernel"]
 
 
 @triton.jit
-def _activate(x, scale, shift, channel, mask, AFFINE: tl.constexpr, ACC: tl.constexpr):
-    """relu(x * scale + shift) in the type of accumulation, or x itself."""
-    x = x.to(ACC)
-    if AFFINE:
-        s = tl.load(scale + channel, mask=mask, other=0).to(ACC)
-        t = tl.load(shift + channel, mask=mask, other=0).to(ACC)
-        # As relu does: what is not a number stays none, and training notices.
-        x = tl.maximum(x * s[None, :] + t[None, :], 0.0, propagate_nan=tl.PropagateNan.ALL)
-    return x
+def _place(BLOCKS):
+    """Image, run of pixels, block of channels. The blocks of one run lie next to each other in the
+    grid, so that what they share is still in the cache."""
+    program, n = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    return n, program // BLOCKS, program % BLOCKS
 
 
 @triton.jit
-def pool_kernel(x, scale, shift, sums, C, PIXELS, RUNS, image_stride, channel_stride, pixel_stride,
-                R: tl.constexpr, AFFINE: tl.constexpr, ACC: tl.constexpr,
+def _pixels(run, step, STEPS: tl.constexpr, BLOCK_P: tl.constexpr):
+    return ((run * STEPS + step) * BLOCK_P + tl.arange(0, BLOCK_P)).to(tl.int64)
+
+
+@triton.jit
+def _affine(scale, shift, channel, mask, ACC: tl.constexpr):
+    return (tl.load(scale + channel, mask=mask, other=0).to(ACC),
+            tl.load(shift + channel, mask=mask, other=0).to(ACC))
+
+
+@triton.jit
+def _relu(y):
+    # As torch's: NaN stays NaN, and training notices.
+    return tl.maximum(y, 0.0, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def moments_kernel(x, means, squares, C, PIXELS, RUNS, BLOCKS,
+                   image_stride, channel_stride, pixel_stride, ACC: tl.constexpr,
+                   BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr, STEPS: tl.constexpr):
+    """Mean of each run and its sum of squared deviations. C values in for each pixel.
+
+    Tiles are merged by Chan's formula: the difference of two large sums would lose digits.
+    """
+    n, run, block = _place(BLOCKS)
+    c = block * BLOCK_C + tl.arange(0, BLOCK_C)
+    count = 0.0
+    mean = tl.zeros([BLOCK_C], dtype=ACC)
+    square = tl.zeros([BLOCK_C], dtype=ACC)
+    for step in range(STEPS):
+        p = _pixels(run, step, STEPS, BLOCK_P)
+        mask = (p < PIXELS)[:, None] & (c < C)[None, :]
+        at = n * image_stride + p[:, None] * pixel_stride + c[None, :] * channel_stride
+        value = tl.load(x + at, mask=mask, other=0).to(ACC)
+        more = tl.sum((p < PIXELS).to(ACC), axis=0)
+        tile_mean = tl.sum(value, axis=0) / tl.maximum(more, 1.0)
+        deviation = tl.where(mask, value - tile_mean[None, :], 0)
+        total = count + more
+        delta = tile_mean - mean
+        mean += delta * (more / total)
+        square += tl.sum(deviation * deviation, axis=0) + delta * delta * (count * more / total)
+        count = total
+    to = (n * RUNS + run) * C + c
+    tl.store(means + to, mean, mask=c < C)
+    tl.store(squares + to, square, mask=c < C)
+
+
+@triton.jit
+def normalise_kernel(x, scale, shift, residual, out, C, PIXELS, BLOCKS,
+                     image_stride, channel_stride, pixel_stride, RELU: tl.constexpr,
+                     RESIDUAL: tl.constexpr, ACC: tl.constexpr,
+                     BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
+    """out = relu(x * scale + shift + residual), relu and residual where there is one."""
+    n, run, block = _place(BLOCKS)
+    c = block * BLOCK_C + tl.arange(0, BLOCK_C)
+    p = _pixels(run, 0, 1, BLOCK_P)
+    mask = (p < PIXELS)[:, None] & (c < C)[None, :]
+    at = n * image_stride + p[:, None] * pixel_stride + c[None, :] * channel_stride
+    s, t = _affine(scale, shift, c, c < C, ACC)
+    y = tl.load(x + at, mask=mask, other=0).to(ACC) * s[None, :] + t[None, :]
+    if RESIDUAL:
+        y += tl.load(residual + at, mask=mask, other=0).to(ACC)
+    if RELU:
+        y = _relu(y)
+    tl.store(out + at, y.to(out.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def normalise_sums_kernel(x, grad, out, scale, shift, masked, products, counts,
+                          C, PIXELS, RUNS, BLOCKS, image_stride, channel_stride, pixel_stride,
+                          RELU: tl.constexpr, RESIDUAL: tl.constexpr, ACC: tl.constexpr,
+                          BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr, STEPS: tl.constexpr):
+    """The sums of grad * x and of grad over a run, where the ReLU is open; with a residual, of which
+    ``out`` holds where it is, that gradient is written too (it is the residual's)."""
+    n, run, block = _place(BLOCKS)
+    c = block * BLOCK_C + tl.arange(0, BLOCK_C)
+    s, t = _affine(scale, shift, c, c < C, ACC)
+    product = tl.zeros([BLOCK_C], dtype=ACC)
+    count = tl.zeros([BLOCK_C], dtype=ACC)
+    for step in range(STEPS):
+        p = _pixels(run, step, STEPS, BLOCK_P)
+        mask = (p < PIXELS)[:, None] & (c < C)[None, :]
+        at = n * image_stride + p[:, None] * pixel_stride + c[None, :] * channel_stride
+        value = tl.load(x + at, mask=mask, other=0).to(ACC)
+        g = tl.load(grad + at, mask=mask, other=0)
+        if RESIDUAL:
+            g = tl.where(tl.load(out + at, mask=mask, other=0) > 0, g, 0)
+            tl.store(masked + at, g, mask=mask)
+        elif RELU:
+            g = tl.where(value * s[None, :] + t[None, :] > 0, g, 0)
+        g = g.to(ACC)
+        product += tl.sum(g * value, axis=0)
+        count += tl.sum(g, axis=0)
+    to = (n * RUNS + run) * C + c
+    tl.store(products + to, product, mask=c < C)
+    tl.store(counts + to, count, mask=c < C)
+
+
+@triton.jit
+def pool_kernel(x, scale, shift, sums, products, counts, C, PIXELS, RUNS, BLOCKS,
+                image_stride, channel_stride, pixel_stride,
+                AFFINE: tl.constexpr, ACC: tl.constexpr,
                 BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr, STEPS: tl.constexpr):
-    """sums[n, run, c] = sum over the run's pixels and the splits. R C values in for each pixel."""
-    n, run, block = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
+    """The sum of the map over a run; for backward also the sum of x and the number of pixels where
+    the ReLU is open. C values in for each pixel."""
+    n, run, block = _place(BLOCKS)
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
     total = tl.zeros([BLOCK_C], dtype=ACC)
+    product = tl.zeros([BLOCK_C], dtype=ACC)
+    count = tl.zeros([BLOCK_C], dtype=ACC)
+    if AFFINE:
+        s, t = _affine(scale, shift, c, c < C, ACC)
     for step in range(STEPS):
-        p = ((run * STEPS + step) * BLOCK_P + tl.arange(0, BLOCK_P)).to(tl.int64)
+        p = _pixels(run, step, STEPS, BLOCK_P)
         mask = (p < PIXELS)[:, None] & (c < C)[None, :]
-        for r in tl.static_range(R):
-            at = n * image_stride + p[:, None] * pixel_stride + (r * C + c)[None, :] * channel_stride
-            y = _activate(tl.load(x + at, mask=mask, other=0), scale, shift, r * C + c, c < C,
-                          AFFINE, ACC)
+        at = n * image_stride + p[:, None] * pixel_stride + c[None, :] * channel_stride
+        value = tl.load(x + at, mask=mask, other=0).to(ACC)
+        if AFFINE:
+            y = value * s[None, :] + t[None, :]
+            is_open = mask & (y > 0)
             # A pixel outside the map is 0, but its activation is relu(shift).
-            total += tl.sum(tl.where(mask, y, 0), axis=0)
-    tl.store(sums + (n * RUNS + run) * C + c, total, mask=c < C)
+            total += tl.sum(tl.where(mask, _relu(y), 0), axis=0)
+            product += tl.sum(tl.where(is_open, value, 0), axis=0)
+            count += tl.sum(is_open.to(ACC), axis=0)
+        else:
+            total += tl.sum(value, axis=0)
+    to = (n * RUNS + run) * C + c
+    tl.store(sums + to, total, mask=c < C)
+    tl.store(products + to, product, mask=c < C)
+    tl.store(counts + to, count, mask=c < C)
 
 
 @triton.jit
-def sum_kernel(x, attention, scale, shift, out, C, PIXELS,
+def sum_kernel(x, attention, scale, shift, out, C, PIXELS, BLOCKS,
                image_stride, channel_stride, pixel_stride,
                out_image_stride, out_channel_stride, out_pixel_stride,
                R: tl.constexpr, AFFINE: tl.constexpr, ACC: tl.constexpr,
                BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
-    """out[n, c, p] = sum over r of attention[n, r, c] * activation. R C in, C out for each pixel."""
-    n, run, block = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
+    """out = sum over the splits of attention * map. R C values in and C out for each pixel."""
+    n, run, block = _place(BLOCKS)
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
-    p = (run * BLOCK_P + tl.arange(0, BLOCK_P)).to(tl.int64)
+    p = _pixels(run, 0, 1, BLOCK_P)
     mask = (p < PIXELS)[:, None] & (c < C)[None, :]
     total = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     for r in tl.static_range(R):
-        at = n * image_stride + p[:, None] * pixel_stride + (r * C + c)[None, :] * channel_stride
-        y = _activate(tl.load(x + at, mask=mask, other=0), scale, shift, r * C + c, c < C,
-                      AFFINE, ACC)
-        weight = tl.load(attention + n * R * C + r * C + c, mask=c < C, other=0).to(ACC)
+        rc = r * C + c
+        at = n * image_stride + p[:, None] * pixel_stride + rc[None, :] * channel_stride
+        y = tl.load(x + at, mask=mask, other=0).to(ACC)
+        if AFFINE:
+            s, t = _affine(scale, shift, rc, c < C, ACC)
+            y = _relu(y * s[None, :] + t[None, :])
+        weight = tl.load(attention + n * R * C + rc, mask=c < C, other=0).to(ACC)
         total += weight[None, :] * y
-    at = n * out_image_stride + p[:, None] * out_pixel_stride + c[None, :] * out_channel_stride
-    tl.store(out + at, total.to(out.dtype.element_ty), mask=mask)
+    to = n * out_image_stride + p[:, None] * out_pixel_stride + c[None, :] * out_channel_stride
+    tl.store(out + to, total.to(out.dtype.element_ty), mask=mask)
 
 
 @triton.jit
-def backward_kernel(x, weights, grad, scale, shift, grad_x, products, counts, C, PIXELS, RUNS,
-                    image_stride, channel_stride, pixel_stride,
-                    out_image_stride, out_channel_stride, out_pixel_stride,
-                    R: tl.constexpr, MAP: tl.constexpr, AFFINE: tl.constexpr, ACC: tl.constexpr,
-                    BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr, STEPS: tl.constexpr):
-    """Gradient of sum(grad * weights * activation) by x, and two sums over the run's pixels from
-    which those by weights, scale and shift follow: products = sum(grad x), counts = sum(grad), both
-    where the activation is positive. Without a MAP the gradient is 1 everywhere (the pool's).
+def weighted_sums_kernel(x, grad, scale, shift, products, counts, C, PIXELS, RUNS, BLOCKS,
+                         image_stride, channel_stride, pixel_stride,
+                         out_image_stride, out_channel_stride, out_pixel_stride,
+                         R: tl.constexpr, AFFINE: tl.constexpr, ACC: tl.constexpr,
+                         BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr, STEPS: tl.constexpr):
+    """The sums of grad * x and of grad over a run, for each split where its ReLU is open: what the
+    gradients by attention, scale and shift are made of. (R + 1) C values in for each pixel."""
+    n, run, block = _place(BLOCKS * R)
+    r, c = block % R, block // R * BLOCK_C + tl.arange(0, BLOCK_C)
+    rc = r * C + c
+    if AFFINE:
+        s, t = _affine(scale, shift, rc, c < C, ACC)
+    product = tl.zeros([BLOCK_C], dtype=ACC)
+    count = tl.zeros([BLOCK_C], dtype=ACC)
+    for step in range(STEPS):
+        p = _pixels(run, step, STEPS, BLOCK_P)
+        mask = (p < PIXELS)[:, None] & (c < C)[None, :]
+        at = n * image_stride + p[:, None] * pixel_stride + rc[None, :] * channel_stride
+        value = tl.load(x + at, mask=mask, other=0).to(ACC)
+        g = tl.load(grad + n * out_image_stride + p[:, None] * out_pixel_stride
+                    + c[None, :] * out_channel_stride, mask=mask, other=0).to(ACC)
+        if AFFINE:
+            g = tl.where(value * s[None, :] + t[None, :] > 0, g, 0)
+        product += tl.sum(g * value, axis=0)
+        count += tl.sum(g, axis=0)
+    to = (n * RUNS + run) * R * C + rc
+    tl.store(products + to, product, mask=c < C)
+    tl.store(counts + to, count, mask=c < C)
 
-    (R + 1) C values in and R C out for each pixel; the pool's, R C in and R C out.
-    """
-    n, run, block = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
+
+@triton.jit
+def gradient_kernel(x, grad, weights, pooled, scale, shift, offset, slope, out, C, PIXELS, BLOCKS,
+                    image_stride, channel_stride, pixel_stride,
+                    grad_image_stride, grad_channel_stride, grad_pixel_stride,
+                    R: tl.constexpr, MAP: tl.constexpr, WEIGHTS: tl.constexpr, POOL: tl.constexpr,
+                    RELU: tl.constexpr, AFFINE: tl.constexpr, MOMENTS: tl.constexpr,
+                    ACC: tl.constexpr, BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
+    """The gradient of a convolution's output, all of it in one pass: of the map made from it by the
+    norm's scale and shift, weighted by the attention (grad * weights), through the pool, and through
+    the norm's moments (offset + slope * x). (R + 1) C values in and R C out for each pixel."""
+    n, run, block = _place(BLOCKS)
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
+    p = _pixels(run, 0, 1, BLOCK_P)
+    mask = (p < PIXELS)[:, None] & (c < C)[None, :]
+    if MAP:
+        from_map = tl.load(grad + n * grad_image_stride + p[:, None] * grad_pixel_stride
+                           + c[None, :] * grad_channel_stride, mask=mask, other=0).to(ACC)
+    if POOL:
+        from_pool = tl.load(pooled + n * C + c, mask=c < C, other=0).to(ACC)
     for r in tl.static_range(R):
         rc = r * C + c
-        weight = tl.load(weights + n * R * C + rc, mask=c < C, other=0).to(ACC)
-        product = tl.zeros([BLOCK_C], dtype=ACC)
-        count = tl.zeros([BLOCK_C], dtype=ACC)
-        for step in range(STEPS):
-            p = ((run * STEPS + step) * BLOCK_P + tl.arange(0, BLOCK_P)).to(tl.int64)
-            mask = (p < PIXELS)[:, None] & (c < C)[None, :]
-            at = n * image_stride + p[:, None] * pixel_stride + rc[None, :] * channel_stride
+        at = n * image_stride + p[:, None] * pixel_stride + rc[None, :] * channel_stride
+        g = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
+        if MAP:
+            if WEIGHTS:
+                weight = tl.load(weights + n * R * C + rc, mask=c < C, other=0).to(ACC)
+                g += from_map * weight[None, :]
+            else:
+                g += from_map
+        if POOL:
+            g += from_pool[None, :]
+        if RELU or MOMENTS:
             value = tl.load(x + at, mask=mask, other=0).to(ACC)
-            if MAP:
-                g = tl.load(grad + n * out_image_stride + p[:, None] * out_pixel_stride
-                            + c[None, :] * out_channel_stride, mask=mask, other=0).to(ACC)
-            else:
-                g = tl.where(mask, 1.0, 0.0).to(ACC)
-            if AFFINE:
-                s = tl.load(scale + rc, mask=c < C, other=0).to(ACC)
-                t = tl.load(shift + rc, mask=c < C, other=0).to(ACC)
+        if AFFINE:
+            s, t = _affine(scale, shift, rc, c < C, ACC)
+            if RELU:
                 g = tl.where(value * s[None, :] + t[None, :] > 0, g, 0)
-                grad_value = g * (weight * s)[None, :]
-            else:
-                grad_value = g * weight[None, :]
-            tl.store(grad_x + at, grad_value.to(grad_x.dtype.element_ty), mask=mask)
-            product += tl.sum(g * value, axis=0)
-            count += tl.sum(g, axis=0)
-        to = (n * RUNS + run) * R * C + rc
-        tl.store(products + to, product, mask=c < C)
-        tl.store(counts + to, count, mask=c < C)
+            g = g * s[None, :]
+        if MOMENTS:
+            a, b = _affine(offset, slope, rc, c < C, ACC)
+            g += a[None, :] + b[None, :] * value
+        tl.store(out + at, g.to(out.dtype.element_ty), mask=mask)

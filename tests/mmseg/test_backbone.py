@@ -8,7 +8,8 @@ from peers import official_network
 
 import resnest_dense.mmseg  # noqa: F401
 from resnest_dense import ResNeStError, ResNeStValueError
-from resnest_dense.nn.norm import FrozenBatchNorm2d, SyncBatchNorm
+from resnest_dense.nn.norm import FrozenBatchNorm2d
+from resnest_dense.nn.sync_norm import SyncBatchNorm
 
 IMAGE = (2, 3, 33, 49)
 

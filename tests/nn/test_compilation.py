@@ -8,7 +8,7 @@ from torch._dynamo.utils import counters
 from torch._inductor import config as inductor_config
 
 from resnest_dense import create_backbone
-from resnest_dense.nn.compilation import compile_part
+from resnest_dense.inference.compile import compile_part
 from resnest_dense.nn.pooling import AvgPool2d, max_pool
 
 SIZES = ((64, 96), (97, 131), (64, 64), (80, 61), (65, 77))

@@ -8,7 +8,8 @@ from sync_worker import make_network, work
 from torch import multiprocessing, nn
 
 from resnest_dense import create_backbone
-from resnest_dense.nn.norm import SyncBatchNorm, make_norm
+from resnest_dense.nn.norm import make_norm
+from resnest_dense.nn.sync_norm import SyncBatchNorm
 
 
 @pytest.mark.parametrize("norm", ["BN", "SyncBN", nn.BatchNorm2d, nn.SyncBatchNorm])

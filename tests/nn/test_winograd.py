@@ -10,9 +10,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from resnest_dense import create_backbone
-from resnest_dense.nn import winograd
-from resnest_dense.nn.folding import FoldedConv2d
-from resnest_dense.nn.winograd import Winograd, suits_winograd
+from resnest_dense.inference import winograd
+from resnest_dense.inference.folded import FoldedConv2d
+from resnest_dense.inference.winograd import Winograd, suits_winograd
 
 
 def conv_of(channels=64, out_channels=96, groups=1, **options):

@@ -16,12 +16,12 @@ LAYOUTS = {"contiguous": lambda x: x,
 
 
 @pytest.fixture(params=["cpu", "triton"])
-def implementation(request, monkeypatch):
+def implementation(request):
     """A fast implementation by name; Triton's kernels run in its interpreter."""
     if request.param == "triton":
         pytest.importorskip("triton")
-    monkeypatch.setenv("RESNEST_DENSE_OPS", request.param)
-    return dispatch.choose(torch.zeros(0))
+    with ops.forced(request.param):
+        yield dispatch.choose(torch.zeros(0))
 
 
 def inputs(radix, cardinality=1, *, shape=(2, 5, 7), channels=6, dtype=torch.float32, affine=True,
@@ -121,15 +121,14 @@ def test_channels_last_stays(implementation):
     assert out.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_an_unknown_implementation_lists_the_known(monkeypatch):
-    monkeypatch.setenv("RESNEST_DENSE_OPS", "tritn")
-    with pytest.raises(ResNeStError, match="triton.*reference, cpu, triton"):
+def test_an_unknown_implementation_lists_the_known():
+    with ops.forced("tritn"), pytest.raises(ResNeStError, match="triton.*reference, cpu, triton"):
         ops.radix_pool(torch.zeros(1, 2, 3, 3), 2)
 
 
-def test_what_serves_a_cpu(monkeypatch):
-    monkeypatch.delenv("RESNEST_DENSE_OPS", raising=False)
+def test_what_serves_a_cpu():
     x = torch.zeros(1, requires_grad=True)
-    assert dispatch.choose(x) is cpu and dispatch.choose(x.double()) is reference
-    assert dispatch.choose(x.detach()) is reference
-    assert dispatch.choose(x.detach(), folded=True) is cpu
+    with ops.forced(None):
+        assert dispatch.choose(x) is cpu and dispatch.choose(x.double()) is reference
+        assert dispatch.choose(x.detach()) is reference
+        assert dispatch.choose(x.detach(), folded=True) is cpu

@@ -7,7 +7,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from resnest_dense import create_backbone, get_architecture
-from resnest_dense.nn import recompute
+from resnest_dense.nn import memory
 from resnest_dense.nn.bottleneck import Bottleneck
 
 
@@ -24,7 +24,7 @@ def twins(name, **options):
 def test_gradients_are_those_of_keeping_everything(name, options):
     ours, plain = twins(name, **options)
     x = torch.randn(2, 3, 64, 96)
-    with recompute.suspended():
+    with memory.suspended():
         plain(x)["res5"].square().mean().backward()
     ours(x)["res5"].square().mean().backward()
     for parameter, expected in zip(ours.parameters(), plain.parameters()):
@@ -43,7 +43,7 @@ def test_gradients_have_gradients(dtype):
     ours, plain = twins("resnest14", out_features=["res2"], norm="BN")
     x = torch.randn(2, 3, 32, 32, dtype=dtype)
     second = []
-    for net, context in ((ours, contextlib.nullcontext), (plain, recompute.suspended)):
+    for net, context in ((ours, contextlib.nullcontext), (plain, memory.suspended)):
         net, weights = net.to(dtype), list(net.parameters())
         with context():
             loss = net(x)["res2"].sin().mean()
@@ -65,5 +65,5 @@ def test_a_block_keeps_11_maps_of_15():
     block = Bottleneck(256, 64, get_architecture("resnest50"))
     x = torch.randn(2, 256, 40, 40, requires_grad=True)
     assert kept_units(block, x) == pytest.approx(11, abs=0.3)
-    with recompute.suspended():
+    with memory.suspended():
         assert kept_units(block, x) == pytest.approx(15, abs=0.3)

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from resnest_dense.nn.onednn import OneDNNConv2d
-from resnest_dense.nn.winograd import Winograd, suits_winograd
+from resnest_dense.inference.onednn import OneDNNConv2d
+from resnest_dense.inference.winograd import Winograd, suits_winograd
 
 __all__ = ["PackedConv2d", "conv3x3"]
 

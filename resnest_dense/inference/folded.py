@@ -4,19 +4,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnest_dense.nn.affine import constant_affine
-from resnest_dense.nn.packed import PackedConv2d, conv3x3
-from resnest_dense.nn.winograd import has_form
+from resnest_dense.ops.affine import constant_affine
+from resnest_dense.inference.cpu_conv import PackedConv2d, conv3x3
+from resnest_dense.inference.winograd import is_winograd_conv
 
-__all__ = ["FoldedConv2d"]
+__all__ = ["Folded", "FoldedConv2d", "fold", "fold_layers"]
 
 _ONEDNN = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and torch.backends.mkldnn.is_available()
+
+
+class Folded(nn.Identity):
+    """Stands where a norm and its ReLU were that are folded into the convolution before them."""
 
 
 class FoldedConv2d(nn.Conv2d):
     """``relu(norm(conv(x)) + residual)`` for inference, each part where there is one.
 
-    On a CPU, :class:`resnest_dense.nn.packed.PackedConv2d` computes all of it in one pass.
+    On a CPU, :class:`resnest_dense.inference.cpu_conv.PackedConv2d` computes all of it in one pass.
 
     Args:
         conv: the convolution; padding must be zeros.
@@ -44,7 +48,7 @@ class FoldedConv2d(nn.Conv2d):
                 self._packed = self._packed or PackedConv2d(self, relu=self.relu)
                 return self._packed(x, residual)
             # Not in an exported graph, which must run without this package.
-            if torch.compiler.is_dynamo_compiling() and residual is None and has_form(self, x):
+            if torch.compiler.is_dynamo_compiling() and residual is None and is_winograd_conv(self, x):
                 return conv3x3(x, self.weight, self.bias, self.dilation[0], self.groups, self.relu)
         x = self._conv_forward(x, self.weight, self.bias)
         if self.norm is not None:
@@ -52,10 +56,6 @@ class FoldedConv2d(nn.Conv2d):
         if residual is not None:
             x = x + residual if x.requires_grad else x.add_(residual)
         return F.relu(x, inplace=not x.requires_grad) if self.relu else x
-
-    def without_bias(self, x: Tensor) -> Tensor:
-        """The convolution alone, for kernels that add the bias and take the ReLU as they read."""
-        return self._conv_forward(x, self.weight, None)
 
     def _serves_onednn(self, x: Tensor) -> bool:
         return (_ONEDNN and x.device.type == "cpu" and x.dtype == self.weight.dtype and x.numel() > 0
@@ -75,6 +75,15 @@ class FoldedConv2d(nn.Conv2d):
 
     def __getstate__(self):
         return {**super().__getstate__(), "_packed": None}
+
+
+def fold_layers(module: nn.Module) -> None:
+    """Puts the folded form of each layer in its place, wherever a layer has one (``folded()``)."""
+    for name, child in module.named_children():
+        if hasattr(child, "folded"):
+            setattr(module, name, child.folded())
+        else:
+            fold_layers(child)
 
 
 def fold(weight: Tensor, bias: Tensor | None, norm: nn.Module | None

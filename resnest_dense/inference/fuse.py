@@ -7,9 +7,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from resnest_dense.nn import ResNeSt
-from resnest_dense.nn.affine import constant_affine
-from resnest_dense.nn.folding import FoldedConv2d
+from resnest_dense.inference.folded import FoldedConv2d
+from resnest_dense.ops.affine import constant_affine
 
 __all__ = ["fuse"]
 
@@ -40,7 +39,7 @@ def _fuse(module: nn.Module, fused: dict[nn.Module, nn.Module]) -> nn.Module:
 
 
 def _fused_form(module: nn.Module, fused: dict[nn.Module, nn.Module]) -> nn.Module:
-    if isinstance(module, ResNeSt):
+    if hasattr(module, "fused"):  # A backbone of ours.
         return module.fused()
     if _is_detectron2_conv(module):
         return FoldedConv2d(module, module.norm, relu=module.activation is not None)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnest_dense.nn.onednn import OneDNNConv2d
+from resnest_dense.inference.onednn import OneDNNConv2d
 
-__all__ = ["Winograd", "has_form", "suits_winograd"]
+__all__ = ["Winograd", "is_winograd_conv", "suits_winograd"]
 
 TILE, KERNEL = 4, 3
 WINDOW = TILE + KERNEL - 1
@@ -31,7 +31,7 @@ CHUNK_BYTES = 24e6
 LEAST_TILES = 64
 
 
-def has_form(conv: nn.Conv2d, x: Tensor) -> bool:
+def is_winograd_conv(conv: nn.Conv2d, x: Tensor) -> bool:
     """Whether ``conv`` is such a convolution, of groups that are wide enough, for ``x`` of any size."""
     return (conv.kernel_size == (KERNEL, KERNEL) and x.dtype == torch.float32
             and conv.stride == (1, 1) and conv.padding == conv.dilation
@@ -41,7 +41,7 @@ def has_form(conv: nn.Conv2d, x: Tensor) -> bool:
 
 def suits_winograd(conv: nn.Conv2d, x: Tensor) -> bool:
     """Whether ``conv`` of ``x`` has the form and ``x`` the size that are faster by :class:`Winograd`."""
-    if not has_form(conv, x):
+    if not is_winograd_conv(conv, x):
         return False
     images, _, height, width = x.shape
     step = conv.dilation[0]

@@ -1,0 +1,1 @@
+"""What makes a network fast once it is trained: norms folded, shorter convolutions, compilers."""
