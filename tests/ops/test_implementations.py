@@ -17,11 +17,14 @@ LAYOUTS = {"contiguous": lambda x: x,
 
 @pytest.fixture(params=["cpu", "triton"])
 def implementation(request, monkeypatch):
-    """A fast implementation by name; Triton's kernels run in its interpreter."""
+    """A fast implementation by name. Triton's kernels run on a GPU where there is one (the test's
+    tensors are made there), else in its interpreter."""
     if request.param == "triton":
         pytest.importorskip("triton")
     monkeypatch.setenv("RESNEST_DENSE_OPS", request.param)
-    return dispatch.choose(torch.zeros(0))
+    on_gpu = request.param == "triton" and torch.cuda.is_available()
+    with torch.device("cuda" if on_gpu else "cpu"):
+        yield dispatch.choose(torch.zeros(0))
 
 
 def inputs(radix, cardinality=1, *, shape=(2, 5, 7), channels=6, dtype=torch.float32, affine=True,
