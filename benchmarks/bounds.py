@@ -59,7 +59,7 @@ class ConvolutionsAlone:
                 conv.zero_grad()
 
 
-def copy_bandwidth(device: str | torch.device, *, megabytes: int = 128) -> float:
+def copy_bandwidth(device: str | torch.device, *, megabytes: int = 256) -> float:
     """Bytes per second, read and written counted, of the fastest of several large copies."""
     source = torch.ones(megabytes << 18, device=device)
     target = torch.empty_like(source)

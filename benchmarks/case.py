@@ -108,9 +108,10 @@ def step_of(case: Case, net: nn.Module, x: Tensor) -> Callable[[], tuple[Tensor,
     return train if case.training else evaluate
 
 
-def expected_features(case: Case, state: dict[str, Tensor]) -> tuple[Tensor, ...]:
-    """Those of our plain network in float32 on the CPU."""
-    plain = dataclasses.replace(case, dtype="float32", device="cpu")
+def expected_features(case: Case, state: dict[str, Tensor],
+                      device: str = "cpu") -> tuple[Tensor, ...]:
+    """Those of our plain network in float32."""
+    plain = dataclasses.replace(case, dtype="float32", device=device)
     row = Row("ours", "channels first")
     return step_of(plain, build(plain, row, state), draw_input(plain, row.layout))()
 
@@ -123,7 +124,7 @@ def check(case: Case, row: Row, features: tuple[Tensor, ...],
         RuntimeError: they are not the same numbers; times of different networks say nothing.
     """
     pairs = zip(features, expected, strict=True)
-    found = max(float((a.float().cpu() - b).norm() / b.norm()) for a, b in pairs)
+    found = max(float((a.to(b) - b).norm() / b.norm()) for a, b in pairs)
     allowed = max(TOLERANCES[case.dtype], TRAINING_TOLERANCE if case.training else 0)
     if not found <= allowed:
         raise RuntimeError(f"{row}: feature maps differ from ours by {found:.2g}, "

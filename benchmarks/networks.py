@@ -16,7 +16,6 @@ from resnest.torch.models.resnet import Bottleneck, ResNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-import resnest_dense.mmseg  # noqa: F401
 from resnest_dense import create_backbone, fuse, get_architecture, list_architectures
 from resnest_dense.d2 import get_cfg
 from resnest_dense.nn.stages import STAGE_NAMES
@@ -114,7 +113,9 @@ def _official_detectron2(architecture, state):
 
 
 def _mmsegmentation(architecture, state):
-    from mmseg.models.backbones import ResNeSt  # importable once resnest_dense.mmseg is
+    # Here, so that all else can be timed where MMSegmentation is not installed.
+    import resnest_dense.mmseg  # noqa: F401, its parts can be imported after this
+    from mmseg.models.backbones import ResNeSt
 
     a = get_architecture(architecture)
     net = ResNeSt(depth=DEPTHS[architecture], radix=a.radix, reduction_factor=4,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-__all__ = ["KINDS", "shares"]
+__all__ = ["KINDS", "kernels", "shares"]
 
 # The first pattern that fits the name of an operator decides.
 _PATTERNS = {
@@ -39,6 +39,24 @@ def shares(run: Callable[[], object], device: torch.device) -> dict[str, float]:
     for event in profiled.key_averages():
         total[_kind(event.key)] += getattr(event, time_of)
     return {kind: total[kind] / total.total() for kind in KINDS}
+
+
+def kernels(run: Callable[[], object], device: torch.device, count: int = 40) -> list[dict]:
+    """The ``count`` kernels (operators, on a CPU) that take the most time of ``run``, each with its
+    calls and milliseconds; first the sum of all."""
+    cuda = device.type == "cuda"
+    run()
+    with profile(activities=[ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU]) as profiled:
+        run()
+        if cuda:
+            torch.cuda.synchronize(device)
+    time_of = "self_device_time_total" if cuda else "self_cpu_time_total"
+    rows = [{"name": event.key[:160], "calls": event.count, "ms": getattr(event, time_of) / 1e3}
+            for event in profiled.key_averages() if getattr(event, time_of) > 0]
+    rows.sort(key=lambda row: -row["ms"])
+    total = {"name": "all", "calls": sum(row["calls"] for row in rows),
+             "ms": sum(row["ms"] for row in rows)}
+    return [total, *rows[:count]]
 
 
 def _kind(name: str) -> str:

@@ -9,6 +9,8 @@ import torch
 # Read when Triton is imported, which parts of torch do too: its kernels then run on a CPU.
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")
+# Float32 means float32 on a GPU too, where convolutions round their input to 10 bits by default.
+torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

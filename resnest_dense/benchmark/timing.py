@@ -1,6 +1,7 @@
 """Times of several runs taken in turn, so that what else the machine does falls on all alike."""
 
 import gc
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 import torch
 
 __all__ = ["Timing", "time_in_turn"]
+
+_SPAN = 0.02  # A GPU's events are set this many seconds apart at least, by repeating the run.
+_QUEUE_CYCLES = 20_000_000  # About 10 ms, in which a CPU queues what the GPU runs without a gap.
 
 
 @dataclass(frozen=True)
@@ -35,37 +39,61 @@ class Timing:
 
 
 def time_in_turn(runs: Mapping[str, Callable[[], object]], *, rounds: int,
-                 device: str | torch.device, warm_up: int = 2) -> dict[str, Timing]:
+                 device: str | torch.device, warm_up: int = 2,
+                 queued: bool = False) -> dict[str, Timing]:
     """Times ``runs`` one after the other in each round; every round starts with another one.
 
     Args:
         runs: what to time, by name.
         rounds: how often each is timed.
-        device: where they compute; a GPU is waited for before and after each run.
+        device: where they compute. On a GPU short runs follow each other without a wait, and count
+            by its own clock.
         warm_up: runs of each before the first that is timed.
+        queued: whether a GPU is kept busy until all is queued, so that the CPU, which may take longer
+            to launch kernels than they to run, is left out; for single kernels.
     """
     device = torch.device(device)
-    for run in runs.values():
+    repeats = {}
+    for name, run in runs.items():
         for _ in range(warm_up):
             run()
+        repeats[name] = _repeats(run, device)
     names = list(runs)
     seconds = {name: [] for name in names}
     for start in range(rounds):
         start %= len(names)
         for name in names[start:] + names[:start]:
-            seconds[name].append(_seconds(runs[name], device))
+            seconds[name].append(_seconds(runs[name], device, repeats[name], queued))
     return {name: Timing(tuple(values)) for name, values in seconds.items()}
 
 
-def _seconds(run: Callable[[], object], device: torch.device) -> float:
+def _repeats(run: Callable[[], object], device: torch.device) -> int:
+    if device.type != "cuda":
+        return 1
+    once = _gpu_seconds(run, 1, queued=False)
+    return min(max(math.ceil(_SPAN / once), 1), 50)
+
+
+def _seconds(run: Callable[[], object], device: torch.device, repeats: int,
+             queued: bool) -> float:
     gc.collect()
-    _wait_for(device)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return _gpu_seconds(run, repeats, queued)
     start = time.perf_counter()
     run()
-    _wait_for(device)
     return time.perf_counter() - start
 
 
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def _gpu_seconds(run: Callable[[], object], repeats: int, queued: bool) -> float:
+    """Of one run, out of ``repeats`` between two events."""
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    if queued:
+        torch.cuda._sleep(_QUEUE_CYCLES)
+    start.record()
+    for _ in range(repeats):
+        run()
+    end.record()
+    end.synchronize()
+    return start.elapsed_time(end) / 1e3 / repeats

@@ -17,10 +17,12 @@ LAYOUTS = {"contiguous": lambda x: x,
 
 @pytest.fixture(params=["cpu", "triton"])
 def implementation(request):
-    """A fast implementation by name; Triton's kernels run in its interpreter."""
+    """A fast implementation by name. Triton's kernels run on a GPU where there is one (the test's
+    tensors are made there), else in its interpreter."""
     if request.param == "triton":
         pytest.importorskip("triton")
-    with ops.forced(request.param):
+    on_gpu = request.param == "triton" and torch.cuda.is_available()
+    with ops.forced(request.param), torch.device("cuda" if on_gpu else "cpu"):
         yield dispatch.choose(torch.zeros(0))
 
 
