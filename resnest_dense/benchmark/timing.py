@@ -62,6 +62,7 @@ def time_in_turn(runs: Mapping[str, Callable[[], object]], *, rounds: int,
     seconds = {name: [] for name in names}
     for start in range(rounds):
         start %= len(names)
+        gc.collect()
         for name in names[start:] + names[:start]:
             seconds[name].append(_seconds(runs[name], device, repeats[name], queued))
     return {name: Timing(tuple(values)) for name, values in seconds.items()}
@@ -76,10 +77,10 @@ def _repeats(run: Callable[[], object], device: torch.device) -> int:
 
 def _seconds(run: Callable[[], object], device: torch.device, repeats: int,
              queued: bool) -> float:
-    gc.collect()
     if device.type == "cuda":
         with torch.cuda.device(device):
             return _gpu_seconds(run, repeats, queued)
+    gc.collect()
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
