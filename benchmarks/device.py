@@ -35,6 +35,7 @@ from benchmarks.case import (
 from benchmarks.profile import kernels
 from resnest_dense import ops
 from resnest_dense.benchmark import describe_machine, peak_growth, time_in_turn
+from resnest_dense.ops.selftest import find_fault
 
 __all__ = ["Session", "main"]
 
@@ -131,6 +132,10 @@ def kernel_shares(session: Session) -> None:
     """The kernels' share of a copy's bandwidth, stage by stage."""
     size = (1, 64, 64) if session.quick else (8, 800, 1216)
     device = torch.device(session.device)
+    if device.type == "cuda":
+        session.measure("self-test", lambda: {
+            str(dtype): find_fault(torch.device("cuda", 0), dtype) or "sound"
+            for dtype in (torch.float32, torch.bfloat16, torch.float16, torch.float64)})
     session.measure("copy, GB/s", lambda: copy_bandwidth(device, megabytes=64 if session.quick
                                                          else 1024) / 1e9)
     for dtype in ("float32",) if session.quick else ("bfloat16", "float32", "float16"):
