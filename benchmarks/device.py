@@ -333,8 +333,8 @@ def _version(package: str) -> str:
     return version(package)
 
 
-STEPS = {"checks": checks, "kernels": kernel_shares, "backbone": backbone, "compiled": compiled,
-         "detectors": detectors, "demo": demo, "rest": rest}
+STEPS = {"checks": checks, "kernels": kernel_shares, "backbone": backbone, "detectors": detectors,
+         "compiled": compiled, "demo": demo, "rest": rest}
 
 
 def main(arguments: list[str] | None = None) -> None:
