@@ -17,9 +17,13 @@ __all__ = ["main", "tables"]
 
 ARCHITECTURES = ("resnest50", "resnest101")
 SIZES = ((8, 800, 1216), (16, 512, 512))
-# Steps of the floor in the table of what there is to do.
-STEPS = {"norms": ("statistics",), "attention": ("pool", "sum"),
-         "rest": ("norm addition ReLU", "in and out")}
+# What there is to do besides convolutions: steps of the floor that move its bytes, and operations
+# for each value of the map of a form.
+WORK = {
+    "norms": (("statistics",), {"norm ReLU": 6, "attention": 12, "norm": 5, "end": 5}),
+    "attention": (("pool", "sum"), {"attention": 6}),
+    "rest": (("norm addition ReLU", "in and out"), {"end": 2, "pool": 1}),
+}
 
 
 def tables() -> str:
@@ -41,13 +45,16 @@ def _work_table(walked: dict) -> str:
     for case, layers in walked.items():
         for part in PARTS:
             convs = [conv for conv in layers.convolutions if conv.part == part]
-            once = [conv.read + conv.weights + conv.written for conv in convs]
-            others = [[values for of, _, values in moved(layers, FLOOR, ["forward"], steps)
-                       if of == part] for steps in STEPS.values()]
-            rows.append([*_title(case), part, sum(conv.operations for conv in convs) / 1e9,
-                         *(BYTES * sum(values) / 1e9 for values in (once, *others))])
-    return _markdown(rows, ("network", "input", "part", "convolutions, GFLOP", "GB",
-                            *(f"{name}, GB" for name in STEPS)), ".2f")
+            row = [sum(conv.operations for conv in convs),
+                   BYTES * sum(conv.read + conv.weights + conv.written for conv in convs)]
+            for steps, operations in WORK.values():
+                row += [sum(operations.get(form, 0) * values
+                            for of, form, values in layers.maps if of == part),
+                        BYTES * sum(values for of, _, values in moved(
+                            layers, FLOOR, ["forward"], steps) if of == part)]
+            rows.append([*_title(case), part, *(figure / 1e9 for figure in row)])
+    heads = (head for name in ("convolutions", *WORK) for head in (f"{name}, GFLOP", "GB"))
+    return _markdown(rows, ("network", "input", "part", *heads), ".2f")
 
 
 def _floor_table(walked: dict) -> str:

@@ -32,7 +32,8 @@ SHARE = 0.87
 RATES = {"image": (30e12, 30e12, 15e12), "stem": (150e12, 150e12, 80e12),
          "grouped": (150e12, 100e12, 80e12), "dense": (450e12, 400e12, 300e12)}
 SMALL = 2.5e-6
-SMALL_EACH = {"ours": (20, 82), "official": (16, 45), "timm": (16, 45), "compiled": (6, 30)}
+SMALL_EACH = {"ours": (20, 82), "official": (16, 45), "timm": (16, 45), "compiled": (6, 30),
+              "possible": (12, 50)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +86,8 @@ def _recorder(layers: Layers, part: str, name: str):
             before = layers.convolutions[-1].written
             layers.maps += [(part, "pool", before + output.numel()),
                             (part, "indices", output.numel())]
+        elif name in PARTS[1:]:
+            layers.maps.append((part, "output", output.numel()))
         layers.blocks += isinstance(module, Bottleneck)
     return record
 
@@ -111,8 +114,8 @@ def _costs(conv: Convolution, training: bool, fused: bool) -> list[tuple[int, in
 
 def floor(layers: Layers, bandwidth: float, *, training: bool,
           alone: bool = False) -> dict[str, float]:
-    """Seconds of each part: of each pass of a convolution the larger of bytes over ``bandwidth`` and
-    operations over the matrix rate, and the bytes of all that must be read or written besides.
+    """Seconds of each part: of each pass of a convolution the larger of bytes over ``bandwidth``
+    and operations over the matrix rate, and the bytes of all that is read or written besides.
 
     Args:
         layers: of the network.

@@ -27,7 +27,7 @@ def test_layers_have_the_sizes_of_the_network(layers):
     forms = [form for _, form, _ in layers.maps]
     assert {form: forms.count(form) for form in set(forms)} == {
         "norm ReLU": 3 + 16, "attention": 16, "end": 16, "norm": 4, "pool": 1 + 3 + 3,
-        "indices": 1, "weights": 3 + 3 * 16 + 4}
+        "indices": 1, "output": 4, "weights": 3 + 3 * 16 + 4}
 
 
 def test_passes_are_the_numbers_that_end_a_step():
