@@ -98,10 +98,14 @@ def step_of(case: Case, net: nn.Module, x: Tensor) -> Callable[[], tuple[Tensor,
         with autocast, constant_weights():
             return net(x)
 
+    gradients = []
+
     def train():
         with autocast:
             features = net(x)
-        sum(feature.float().mean() for feature in features).backward()
+        # Those of a loss, as the layers behind would give them: in the layout of the maps.
+        gradients[:] = gradients or [torch.randn_like(f) / f.numel() for f in features]
+        torch.autograd.backward(features, gradients)
         net.zero_grad()
         return tuple(feature.detach() for feature in features)
 

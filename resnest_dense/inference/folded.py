@@ -4,9 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnest_dense.ops.affine import constant_affine
 from resnest_dense.inference.cpu_conv import PackedConv2d, conv3x3
+from resnest_dense.inference.cudnn_conv import CudnnConv2d, serves_cudnn
 from resnest_dense.inference.winograd import is_winograd_conv
+from resnest_dense.ops.affine import constant_affine
+from resnest_dense.ops.grouped import is_faster_dense, to_dense
 
 __all__ = ["Folded", "FoldedConv2d", "fold", "fold_layers"]
 
@@ -20,7 +22,8 @@ class Folded(nn.Identity):
 class FoldedConv2d(nn.Conv2d):
     """``relu(norm(conv(x)) + residual)`` for inference, each part where there is one.
 
-    On a CPU, :class:`resnest_dense.inference.cpu_conv.PackedConv2d` computes all of it in one pass.
+    :class:`resnest_dense.inference.cpu_conv.PackedConv2d` computes all of it in one pass on a CPU,
+    :class:`resnest_dense.inference.cudnn_conv.CudnnConv2d` in half precision on CUDA.
 
     Args:
         conv: the convolution; padding must be zeros.
@@ -50,7 +53,15 @@ class FoldedConv2d(nn.Conv2d):
             # Not in an exported graph, which must run without this package.
             if torch.compiler.is_dynamo_compiling() and residual is None and is_winograd_conv(self, x):
                 return conv3x3(x, self.weight, self.bias, self.dilation[0], self.groups, self.relu)
-        x = self._conv_forward(x, self.weight, self.bias)
+        if x.is_cuda and torch.is_autocast_enabled("cuda"):
+            x = x.to(torch.get_autocast_dtype("cuda"))
+        if self.norm is None and not isinstance(self.padding, str) and serves_cudnn(x):
+            self._packed = self._packed or CudnnConv2d(self, relu=self.relu)
+            return self._packed(x, residual)
+        weight, groups = self.weight, self.groups
+        if is_faster_dense(x, weight, groups):
+            weight, groups = to_dense(weight, groups), 1
+        x = F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, groups)
         if self.norm is not None:
             x = self.norm(x)
         if residual is not None:

@@ -66,6 +66,8 @@ def _lazy(norm: nn.Module | None, x: Tensor) -> ops.Map | None:
         return steps.LazyMap(x, *affine)
     if not _is_batch_norm(norm) or norm.weight is None:
         return None
+    if normalises_alone(norm) and norm.momentum is not None and x.numel():
+        return steps.LazyMap.batch_normed(x, norm)
     lazy = steps.LazyMap(x)
     mean, var = batch_moments(norm, *lazy.moments(), x.numel() / x.shape[1])
     lazy.scale = norm.weight * (var + norm.eps).rsqrt()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from resnest_dense import ops
 from resnest_dense.nn.memory import consuming
 
 __all__ = ["AvgPool2d", "max_pool"]
@@ -24,6 +25,9 @@ class AvgPool2d(nn.AvgPool2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        if ops.choose(x).LAZY:
+            return ops.choose(x).avg_pool2d(x, self.kernel_size, self.stride, self.padding,
+                                            self.ceil_mode, self.count_include_pad)
         if not torch.compiler.is_compiling():
             with consuming(x):
                 return super().forward(x)

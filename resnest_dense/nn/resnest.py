@@ -16,6 +16,7 @@ from resnest_dense.nn.memory import run_checkpointed
 from resnest_dense.nn.norm import Norm, freeze_batch_norms
 from resnest_dense.nn.stages import STAGE_NAMES, StagePlan, plan_stages
 from resnest_dense.nn.stem import Stem
+from resnest_dense.ops.grouped import half_on_cuda
 
 __all__ = ["ResNeSt"]
 
@@ -89,7 +90,8 @@ class ResNeSt(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         self._check_input(x)
-        if self.channels_last or _computes_in_half_on_cuda(x):
+        # Matrix units take maps channels-last: in the other layout, cuDNN converts each one.
+        if self.channels_last or half_on_cuda(x):
             x = x.contiguous(memory_format=torch.channels_last)
         features = {}
         for name in FEATURE_NAMES:
@@ -129,16 +131,6 @@ class ResNeSt(nn.Module):
             raise ResNeStValueError(
                 f"ResNeSt got an input of type {x.dtype}; it takes floats: normalise the image first."
             )
-
-
-def _computes_in_half_on_cuda(x: Tensor) -> bool:
-    """Whether cuDNN's convolutions run on matrix units, which take maps channels-last: in the other
-    layout each of them would convert what it reads and writes."""
-    if x.device.type != "cuda":
-        return False
-    half = torch.float16, torch.bfloat16
-    return x.dtype in half or (torch.is_autocast_enabled("cuda")
-                               and torch.get_autocast_dtype("cuda") in half)
 
 
 def _make_stage(in_channels: int, index: int, architecture: Architecture, plan: StagePlan, *,

@@ -51,7 +51,7 @@ def batch_moments(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor, count: float
     Shape:
         (C,), (C,) -> (C,), (C,)
     """
-    count = mean.new_tensor(count)
+    count = mean.new_full((), count)
     if not normalises_alone(norm):
         # Takes a while to import, and is for several processes alone.
         import torch.distributed.nn.functional as dist_nn

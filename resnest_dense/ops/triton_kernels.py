@@ -1,16 +1,21 @@
 """The Triton kernels: a batch norm with what follows it, and the steps of split attention.
 
 A program takes one image, a run of its pixels and a block of channels. Maps are read by strides, so
-either memory layout keeps its own order. Sums over pixels are written per run and added by torch: no
-result depends on the order in which programs finish. Wherever a map is ``relu(x * scale + shift)``,
+either memory layout keeps its own order. Sums over pixels are written per run and added afterwards:
+no result depends on the order in which programs finish. Wherever a map is ``relu(x * scale + shift)``,
 it is made from ``x`` on the fly and never written.
 """
 
+import torch
 import triton
 import triton.language as tl
 
-__all__ = ["gradient_kernel", "moments_kernel", "normalise_kernel", "normalise_sums_kernel",
-           "pool_kernel", "sum_kernel", "weighted_sums_kernel"]
+__all__ = ["ACC", "batch_norm_gradient_kernel", "batch_norm_kernel", "gradient_kernel", "moments_kernel",
+           "normalise_kernel", "normalise_sums_kernel", "pool_kernel", "sum_kernel",
+           "weighted_sums_kernel"]
+
+# The type of accumulation, by that of the sums.
+ACC = {torch.float32: tl.float32, torch.float64: tl.float64}
 
 
 @triton.jit
@@ -44,29 +49,89 @@ def moments_kernel(x, means, squares, C, PIXELS, RUNS, BLOCKS,
                    BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr, STEPS: tl.constexpr):
     """Mean of each run and its sum of squared deviations. C values in for each pixel.
 
-    Tiles are merged by Chan's formula: the difference of two large sums would lose digits.
+    Values are taken about the run's first one: the difference of two large sums would lose digits.
     """
     n, run, block = _place(BLOCKS)
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
-    count = 0.0
-    mean = tl.zeros([BLOCK_C], dtype=ACC)
-    square = tl.zeros([BLOCK_C], dtype=ACC)
+    first = (run * STEPS * BLOCK_P).to(tl.int64)
+    at = n * image_stride + first * pixel_stride + c * channel_stride
+    pivot = tl.load(x + at, mask=c < C, other=0).to(ACC)
+    sums = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
+    squared = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     for step in range(STEPS):
         p = _pixels(run, step, STEPS, BLOCK_P)
         mask = (p < PIXELS)[:, None] & (c < C)[None, :]
         at = n * image_stride + p[:, None] * pixel_stride + c[None, :] * channel_stride
-        value = tl.load(x + at, mask=mask, other=0).to(ACC)
-        more = tl.sum((p < PIXELS).to(ACC), axis=0)
-        tile_mean = tl.sum(value, axis=0) / tl.maximum(more, 1.0)
-        deviation = tl.where(mask, value - tile_mean[None, :], 0)
-        total = count + more
-        delta = tile_mean - mean
-        mean += delta * (more / total)
-        square += tl.sum(deviation * deviation, axis=0) + delta * delta * (count * more / total)
-        count = total
+        value = tl.where(mask, tl.load(x + at, mask=mask, other=0).to(ACC) - pivot[None, :], 0)
+        sums += value
+        squared += value * value
+    count = tl.minimum(PIXELS - first, STEPS * BLOCK_P).to(ACC)
+    total = tl.sum(sums, axis=0)
     to = (n * RUNS + run) * C + c
-    tl.store(means + to, mean, mask=c < C)
-    tl.store(squares + to, square, mask=c < C)
+    tl.store(means + to, pivot + total / count, mask=c < C)
+    tl.store(squares + to, tl.sum(squared, axis=0) - total * (total / count), mask=c < C)
+
+
+@triton.jit
+def batch_norm_kernel(means, squares, weight, bias, running_mean, running_var, batches,
+                      scale, shift, mean_out, rstd_out, C, ROWS, RUNS, PIXELS, LENGTH,
+                      MOMENTUM: tl.constexpr, EPS: tl.constexpr, TRACK: tl.constexpr,
+                      ACC: tl.constexpr, BLOCK_C: tl.constexpr, BLOCK_R: tl.constexpr,
+                      STEPS: tl.constexpr):
+    """Scale and shift of a batch norm from the moments of all runs, and its running statistics."""
+    c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
+    total = (ROWS // RUNS).to(ACC) * PIXELS
+    sums = tl.zeros([BLOCK_R, BLOCK_C], dtype=ACC)
+    for step in range(STEPS):
+        row = step * BLOCK_R + tl.arange(0, BLOCK_R)
+        mask = (row < ROWS)[:, None] & (c < C)[None, :]
+        count = tl.minimum(PIXELS - (row % RUNS) * LENGTH, LENGTH).to(ACC)
+        at = row[:, None] * C + c[None, :]
+        sums += count[:, None] * tl.load(means + at, mask=mask, other=0)
+    mean = tl.sum(sums, axis=0) / total
+    sums = tl.zeros([BLOCK_R, BLOCK_C], dtype=ACC)
+    for step in range(STEPS):
+        row = step * BLOCK_R + tl.arange(0, BLOCK_R)
+        mask = (row < ROWS)[:, None] & (c < C)[None, :]
+        count = tl.minimum(PIXELS - (row % RUNS) * LENGTH, LENGTH).to(ACC)
+        at = row[:, None] * C + c[None, :]
+        off = tl.load(means + at, mask=mask, other=0) - mean[None, :]
+        more = tl.load(squares + at, mask=mask, other=0) + count[:, None] * off * off
+        sums += tl.where(mask, more, 0)
+    var = tl.sum(sums, axis=0) / total
+    rstd = 1 / tl.sqrt(var + EPS)
+    s = tl.load(weight + c, mask=c < C, other=0).to(ACC) * rstd
+    tl.store(scale + c, s, mask=c < C)
+    tl.store(shift + c, tl.load(bias + c, mask=c < C, other=0).to(ACC) - mean * s, mask=c < C)
+    tl.store(mean_out + c, mean, mask=c < C)
+    tl.store(rstd_out + c, rstd, mask=c < C)
+    if TRACK:
+        unbiased = var * (total / tl.maximum(total - 1, 1))
+        known = tl.load(running_mean + c, mask=c < C, other=0).to(ACC)
+        known += MOMENTUM * (mean - known)
+        tl.store(running_mean + c, known.to(running_mean.dtype.element_ty), mask=c < C)
+        known = tl.load(running_var + c, mask=c < C, other=0).to(ACC)
+        known += MOMENTUM * (unbiased - known)
+        tl.store(running_var + c, known.to(running_var.dtype.element_ty), mask=c < C)
+        if tl.program_id(0) == 0:
+            tl.store(batches, tl.load(batches) + 1)
+
+
+@triton.jit
+def batch_norm_gradient_kernel(by_scale, by_shift, weight, mean, rstd, by_weight, by_bias,
+                               offset, slope, C, COUNT, ACC: tl.constexpr, BLOCK_C: tl.constexpr):
+    """Gradients of a batch norm's weight and bias by those of its scale and shift, and the gradient
+    of its input through its moments, offset + slope * x."""
+    c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
+    m, r = _affine(mean, rstd, c, c < C, ACC)
+    gs, gt = _affine(by_scale, by_shift, c, c < C, ACC)
+    w = tl.load(weight + c, mask=c < C, other=0).to(ACC)
+    gs -= m * gt  # shift = bias - mean * scale
+    tl.store(by_weight + c, (gs * r).to(by_weight.dtype.element_ty), mask=c < C)
+    tl.store(by_bias + c, gt.to(by_bias.dtype.element_ty), mask=c < C)
+    b = -gs * w * r * r * r / COUNT
+    tl.store(slope + c, b, mask=c < C)
+    tl.store(offset + c, -gt * w * r / COUNT - m * b, mask=c < C)
 
 
 @triton.jit
@@ -99,8 +164,8 @@ def normalise_sums_kernel(x, grad, out, scale, shift, masked, products, counts,
     n, run, block = _place(BLOCKS)
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
     s, t = _affine(scale, shift, c, c < C, ACC)
-    product = tl.zeros([BLOCK_C], dtype=ACC)
-    count = tl.zeros([BLOCK_C], dtype=ACC)
+    product = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
+    count = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     for step in range(STEPS):
         p = _pixels(run, step, STEPS, BLOCK_P)
         mask = (p < PIXELS)[:, None] & (c < C)[None, :]
@@ -113,11 +178,11 @@ def normalise_sums_kernel(x, grad, out, scale, shift, masked, products, counts,
         elif RELU:
             g = tl.where(value * s[None, :] + t[None, :] > 0, g, 0)
         g = g.to(ACC)
-        product += tl.sum(g * value, axis=0)
-        count += tl.sum(g, axis=0)
+        product += g * value
+        count += g
     to = (n * RUNS + run) * C + c
-    tl.store(products + to, product, mask=c < C)
-    tl.store(counts + to, count, mask=c < C)
+    tl.store(products + to, tl.sum(product, axis=0), mask=c < C)
+    tl.store(counts + to, tl.sum(count, axis=0), mask=c < C)
 
 
 @triton.jit
@@ -129,9 +194,9 @@ def pool_kernel(x, scale, shift, sums, products, counts, C, PIXELS, RUNS, BLOCKS
     the ReLU is open. C values in for each pixel."""
     n, run, block = _place(BLOCKS)
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
-    total = tl.zeros([BLOCK_C], dtype=ACC)
-    product = tl.zeros([BLOCK_C], dtype=ACC)
-    count = tl.zeros([BLOCK_C], dtype=ACC)
+    total = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
+    product = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
+    count = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     if AFFINE:
         s, t = _affine(scale, shift, c, c < C, ACC)
     for step in range(STEPS):
@@ -143,15 +208,15 @@ def pool_kernel(x, scale, shift, sums, products, counts, C, PIXELS, RUNS, BLOCKS
             y = value * s[None, :] + t[None, :]
             is_open = mask & (y > 0)
             # A pixel outside the map is 0, but its activation is relu(shift).
-            total += tl.sum(tl.where(mask, _relu(y), 0), axis=0)
-            product += tl.sum(tl.where(is_open, value, 0), axis=0)
-            count += tl.sum(is_open.to(ACC), axis=0)
+            total += tl.where(mask, _relu(y), 0)
+            product += tl.where(is_open, value, 0)
+            count += is_open.to(ACC)
         else:
-            total += tl.sum(value, axis=0)
+            total += value
     to = (n * RUNS + run) * C + c
-    tl.store(sums + to, total, mask=c < C)
-    tl.store(products + to, product, mask=c < C)
-    tl.store(counts + to, count, mask=c < C)
+    tl.store(sums + to, tl.sum(total, axis=0), mask=c < C)
+    tl.store(products + to, tl.sum(product, axis=0), mask=c < C)
+    tl.store(counts + to, tl.sum(count, axis=0), mask=c < C)
 
 
 @triton.jit
@@ -192,8 +257,8 @@ def weighted_sums_kernel(x, grad, scale, shift, products, counts, C, PIXELS, RUN
     rc = r * C + c
     if AFFINE:
         s, t = _affine(scale, shift, rc, c < C, ACC)
-    product = tl.zeros([BLOCK_C], dtype=ACC)
-    count = tl.zeros([BLOCK_C], dtype=ACC)
+    product = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
+    count = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     for step in range(STEPS):
         p = _pixels(run, step, STEPS, BLOCK_P)
         mask = (p < PIXELS)[:, None] & (c < C)[None, :]
@@ -203,11 +268,11 @@ def weighted_sums_kernel(x, grad, scale, shift, products, counts, C, PIXELS, RUN
                     + c[None, :] * out_channel_stride, mask=mask, other=0).to(ACC)
         if AFFINE:
             g = tl.where(value * s[None, :] + t[None, :] > 0, g, 0)
-        product += tl.sum(g * value, axis=0)
-        count += tl.sum(g, axis=0)
+        product += g * value
+        count += g
     to = (n * RUNS + run) * R * C + rc
-    tl.store(products + to, product, mask=c < C)
-    tl.store(counts + to, count, mask=c < C)
+    tl.store(products + to, tl.sum(product, axis=0), mask=c < C)
+    tl.store(counts + to, tl.sum(count, axis=0), mask=c < C)
 
 
 @triton.jit
