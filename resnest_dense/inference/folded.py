@@ -10,13 +10,20 @@ from resnest_dense.inference.winograd import is_winograd_conv
 from resnest_dense.ops.affine import constant_affine
 from resnest_dense.ops.grouped import is_faster_dense, to_dense
 
-__all__ = ["Folded", "FoldedConv2d", "fold", "fold_layers"]
+__all__ = ["Copy", "Folded", "FoldedConv2d", "fold", "fold_layers"]
 
 _ONEDNN = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and torch.backends.mkldnn.is_available()
 
 
 class Folded(nn.Identity):
     """Stands where a norm and its ReLU were that are folded into the convolution before them."""
+
+
+class Copy(nn.Module):
+    """Its input, for someone who overwrites it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clone()
 
 
 class FoldedConv2d(nn.Conv2d):

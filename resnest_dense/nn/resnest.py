@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from resnest_dense.architectures import Architecture
 from resnest_dense.errors import ResNeStValueError, near
 from resnest_dense.inference.compile import compile_part
-from resnest_dense.inference.folded import fold_layers
+from resnest_dense.inference.folded import Copy, fold_layers
 from resnest_dense.nn.bottleneck import EXPANSION, Bottleneck
 from resnest_dense.nn.deform import Deformable
 from resnest_dense.nn.memory import run_checkpointed
@@ -110,6 +110,10 @@ class ResNeSt(nn.Module):
         Its state dict has other names than a ResNeSt's: fuse after loading.
         """
         net = copy.deepcopy(self).eval().requires_grad_(False)
+        for stage in (getattr(net, name) for name in STAGE_NAMES if hasattr(net, name)):
+            # A folded convolution overwrites what it adds; elsewhere that is the output of the block
+            # before, which nobody else has.
+            stage[0].shortcut = stage[0].shortcut or Copy()
         fold_layers(net)
         net.channels_last = True
         if self.compiled:

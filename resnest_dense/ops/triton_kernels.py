@@ -54,8 +54,8 @@ def moments_kernel(x, means, squares, C, PIXELS, RUNS, BLOCKS,
     n, run, block = _place(BLOCKS)
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
     first = (run * STEPS * BLOCK_P).to(tl.int64)
-    at = n * image_stride + first * pixel_stride + c * channel_stride
-    pivot = tl.load(x + at, mask=c < C, other=0).to(ACC)
+    pivot = tl.load(x + n * image_stride + first * pixel_stride + c * channel_stride, mask=c < C,
+                    other=0).to(ACC)
     sums = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     squared = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     for step in range(STEPS):
