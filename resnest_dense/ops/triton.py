@@ -220,12 +220,13 @@ class _Pool(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, gradient, x, scale, shift, radix):
-        sums, _ = by_run(kernels.pool_kernel, x, 3, x.shape[1], (x, *_or(x, scale, shift)),
+        sums, _ = by_run(kernels.pool_kernel, x, 2, x.shape[1], (x, *_or(x, scale, shift)),
                          strides_of(x), AFFINE=scale is not None)
         sums = sums.sum(2)
         ctx.gradient, ctx.radix, ctx.pixels = gradient, radix, x.shape[2] * x.shape[3]
         ctx.save_for_backward(scale, shift, sums)
-        total = sums[0].unflatten(1, (radix, -1)).sum(1)
+        total = sums[0] if scale is None else torch.addcmul(shift * sums[1], scale, sums[0])
+        total = total.unflatten(1, (radix, -1)).sum(1)
         return (total / ctx.pixels).to(x.dtype)[:, :, None, None]
 
     @staticmethod
@@ -236,7 +237,7 @@ class _Pool(torch.autograd.Function):
         ctx.gradient.leave(scale, shift, radix=ctx.radix, pool=grad, relu=scale is not None)
         by_affine = (None, None)
         if scale is not None:
-            by_affine = (grad.repeat(1, ctx.radix) * sums[1:]).sum(1).to(scale.dtype).unbind()
+            by_affine = (grad.repeat(1, ctx.radix) * sums).sum(1).to(scale.dtype).unbind()
         return None, None, *by_affine, None
 
 

@@ -81,24 +81,20 @@ def batch_norm_kernel(means, squares, weight, bias, running_mean, running_var, b
     """Scale and shift of a batch norm from the moments of all runs, and its running statistics."""
     c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
     total = (ROWS // RUNS).to(ACC) * PIXELS
+    pivot = tl.load(means + c, mask=c < C, other=0)
     sums = tl.zeros([BLOCK_R, BLOCK_C], dtype=ACC)
-    for step in range(STEPS):
+    squared = tl.zeros([BLOCK_R, BLOCK_C], dtype=ACC)
+    for step in tl.static_range(STEPS):
         row = step * BLOCK_R + tl.arange(0, BLOCK_R)
         mask = (row < ROWS)[:, None] & (c < C)[None, :]
-        count = tl.minimum(PIXELS - (row % RUNS) * LENGTH, LENGTH).to(ACC)
+        count = tl.minimum(PIXELS - (row % RUNS) * LENGTH, LENGTH).to(ACC)[:, None]
         at = row[:, None] * C + c[None, :]
-        sums += count[:, None] * tl.load(means + at, mask=mask, other=0)
-    mean = tl.sum(sums, axis=0) / total
-    sums = tl.zeros([BLOCK_R, BLOCK_C], dtype=ACC)
-    for step in range(STEPS):
-        row = step * BLOCK_R + tl.arange(0, BLOCK_R)
-        mask = (row < ROWS)[:, None] & (c < C)[None, :]
-        count = tl.minimum(PIXELS - (row % RUNS) * LENGTH, LENGTH).to(ACC)
-        at = row[:, None] * C + c[None, :]
-        off = tl.load(means + at, mask=mask, other=0) - mean[None, :]
-        more = tl.load(squares + at, mask=mask, other=0) + count[:, None] * off * off
-        sums += tl.where(mask, more, 0)
-    var = tl.sum(sums, axis=0) / total
+        off = tl.where(mask, tl.load(means + at, mask=mask, other=0) - pivot[None, :], 0)
+        sums += count * off
+        squared += tl.load(squares + at, mask=mask, other=0) + count * off * off
+    off = tl.sum(sums, axis=0) / total
+    mean = pivot + off
+    var = tl.sum(squared, axis=0) / total - off * off
     rstd = 1 / tl.sqrt(var + EPS)
     s = tl.load(weight + c, mask=c < C, other=0).to(ACC) * rstd
     tl.store(scale + c, s, mask=c < C)
@@ -186,15 +182,14 @@ def normalise_sums_kernel(x, grad, out, scale, shift, masked, products, counts,
 
 
 @triton.jit
-def pool_kernel(x, scale, shift, sums, products, counts, C, PIXELS, RUNS, BLOCKS,
+def pool_kernel(x, scale, shift, products, counts, C, PIXELS, RUNS, BLOCKS,
                 image_stride, channel_stride, pixel_stride,
                 AFFINE: tl.constexpr, ACC: tl.constexpr,
                 BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr, STEPS: tl.constexpr):
-    """The sum of the map over a run; for backward also the sum of x and the number of pixels where
-    the ReLU is open. C values in for each pixel."""
+    """The sum of x over a run and the number of its pixels, both where the ReLU is open: the sum of
+    the map is scale * the one + shift * the other. C values in for each pixel."""
     n, run, block = _place(BLOCKS)
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
-    total = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     product = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     count = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     if AFFINE:
@@ -205,16 +200,13 @@ def pool_kernel(x, scale, shift, sums, products, counts, C, PIXELS, RUNS, BLOCKS
         at = n * image_stride + p[:, None] * pixel_stride + c[None, :] * channel_stride
         value = tl.load(x + at, mask=mask, other=0).to(ACC)
         if AFFINE:
-            y = value * s[None, :] + t[None, :]
-            is_open = mask & (y > 0)
-            # A pixel outside the map is 0, but its activation is relu(shift).
-            total += tl.where(mask, _relu(y), 0)
+            # Not "y > 0", so that NaN stays NaN; a pixel outside the map is 0, but its y is not.
+            is_open = mask & ~(value * s[None, :] + t[None, :] <= 0)
             product += tl.where(is_open, value, 0)
-            count += is_open.to(ACC)
+            count += tl.where(is_open, 1.0, 0.0).to(ACC)
         else:
-            total += value
+            product += value
     to = (n * RUNS + run) * C + c
-    tl.store(sums + to, tl.sum(total, axis=0), mask=c < C)
     tl.store(products + to, tl.sum(product, axis=0), mask=c < C)
     tl.store(counts + to, tl.sum(count, axis=0), mask=c < C)
 

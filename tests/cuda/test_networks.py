@@ -27,7 +27,7 @@ def settled(name, **options):
         torch.nn.init.uniform_(norm.weight, *((0.1, 0.3) if "conv3" in key else (0.5, 1.5)))
         torch.nn.init.normal_(norm.bias, 0, 0.1)
         norm.momentum = 1.0
-    with torch.no_grad():
+    with torch.no_grad(), ops.forced(None):
         net(torch.randn(4, 3, 128, 128))
     for norm in norms.values():
         norm.momentum = 0.1
