@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from resnest_dense.ops import Map
 
 __all__ = ["consuming", "may_recompute", "recomputed", "recomputed_relu", "run_checkpointed",
            "suspended"]
 
-_recomputations = WeakTensorKeyDictionary()
+# Where a tensor that can be made again holds how.
+_ATTRIBUTE = "_resnest_dense_recomputation"
 _state = threading.local()
 
 
@@ -54,8 +54,7 @@ class _Recomputation:
 def consuming(x: Map) -> contextlib.AbstractContextManager:
     """The context in which a layer uses its input ``x``: where backward can make ``x`` again, what
     is used here is not kept."""
-    plain = isinstance(x, Tensor) and not torch.compiler.is_compiling()
-    again = _recomputations.get(x) if plain else None
+    again = None if torch.compiler.is_compiling() else getattr(x, _ATTRIBUTE, None)
     return saved_tensors_hooks(again.pack, again.unpack) if again else contextlib.nullcontext()
 
 
@@ -69,11 +68,11 @@ def recomputed(result: Tensor, make: Callable[[Map], Tensor], source: Map) -> Te
     """
     if may_recompute(result):
         if isinstance(source, Tensor):
-            of_source = _recomputations.get(source, lambda: source)
+            of_source = getattr(source, _ATTRIBUTE, lambda: source)
         else:
             detached = source.detach()
             of_source = lambda: detached  # noqa: E731
-        _recomputations[result] = _Recomputation(result, lambda: make(of_source()))
+        setattr(result, _ATTRIBUTE, _Recomputation(result, lambda: make(of_source())))
     return result
 
 
@@ -82,7 +81,7 @@ def recomputed_relu(y: Tensor, make: Callable[[], Tensor]) -> Tensor:
     again = _Recomputation(y, make)
     with saved_tensors_hooks(again.pack, again.unpack_last):
         y = y.relu_()
-    _recomputations[y] = again
+    setattr(y, _ATTRIBUTE, again)
     return y
 
 
