@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from demo.mini_ade import CLASSES, write_mini_ade
 from resnest_dense import ResNeStValueError
 from resnest_dense.data.label_check import check_labels
 from resnest_dense.data.label_folder import find_pairs
-from resnest_dense.data.mini_ade import CLASSES, write_mini_ade
 
 
 @pytest.fixture(scope="module")

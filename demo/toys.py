@@ -51,7 +51,7 @@ class Category:
         id: in the annotations.
         name: in the annotations.
         hue: that most of the kind are near, 0 to 1.
-        roundness: see :func:`resnest_dense.data.textures.shade`.
+        roundness: see :func:`demo.textures.shade`.
         outline: draws closed outlines (points, 2), about 1 wide around 0; an inner one is a hole.
     """
 

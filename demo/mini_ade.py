@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from resnest_dense.data.streets import CLASSES, draw_street
+from demo.streets import CLASSES, draw_street
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["CLASSES", "MiniAde", "write_mini_ade"]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from resnest_dense.data import textures
-from resnest_dense.data.toys import CATEGORIES, SUPERSAMPLING, Category, draw_shape
+from demo import textures
+from demo.toys import CATEGORIES, SUPERSAMPLING, Category, draw_shape
 
 __all__ = ["Scene", "Toy", "draw_scene"]
 

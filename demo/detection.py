@@ -1,7 +1,6 @@
-#!/usr/bin/env python
 """Trains a small ResNeSt Mask R-CNN on the miniature COCO set and shows what it learned.
 
-    python tools/mini_coco_demo.py --out results/demo
+    python -m demo.detection --out results/demo
 """
 
 import argparse
@@ -11,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from demo.mini_coco import write_mini_coco
 from resnest_dense.d2.report import (
     draw_curve,
     draw_detections,
@@ -18,8 +18,8 @@ from resnest_dense.d2.report import (
     read_metrics,
     write_table,
 )
-from resnest_dense.data.mini_coco import write_mini_coco
 
+TRAIN_NET = Path(__file__).parents[1] / "tools/train_net.py"
 CONFIG = "resnest14_mask_rcnn_mini.yaml"
 
 
@@ -33,7 +33,7 @@ def main() -> int:
     data, run = write_mini_coco(args.out / "data"), args.out / "run"
     print(f"Miniature COCO set written to {args.out / 'data'}; training starts.", flush=True)
     subprocess.run([
-        sys.executable, Path(__file__).with_name("train_net.py"), "--config-file", CONFIG,
+        sys.executable, TRAIN_NET, "--config-file", CONFIG,
         "--train-json", data.train_json, "--train-images", data.train_images,
         "--val-json", data.val_json, "--val-images", data.val_images,
         *args.opts, "OUTPUT_DIR", run,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from resnest_dense.data import textures
+from demo import textures
 
 __all__ = ["CLASSES", "draw_street"]
 
@@ -22,12 +22,12 @@ class _Scene:
     canvas: np.ndarray
     label: np.ndarray
 
-    def fill(self, name, mask, surface):
+    def fill(self, name: str, mask: np.ndarray, surface: np.ndarray) -> None:
         """Lay a flat surface over the canvas where ``mask`` is set."""
         self.canvas = np.where(mask[..., None], surface, self.canvas).astype(np.float32)
         self.label[mask] = CLASSES.get(name, 0)
 
-    def put(self, name, mask, surface, *, roundness):
+    def put(self, name: str, mask: np.ndarray, surface: np.ndarray, *, roundness: float) -> None:
         """Put a solid object with its shadow on the canvas."""
         alpha = mask.astype(np.float32)
         ground = self.canvas * (1 - textures.shadow(alpha, light=_LIGHT))[..., None]
@@ -63,27 +63,27 @@ def draw_street(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.nda
     return textures.camera(rng, scene.canvas), scene.label
 
 
-def _sky(rng, shape):
+def _sky(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     clouds = _grain(rng, shape, cell=shape[0] // 4)
     share = np.clip(rng.uniform(0.1, 0.6) + 0.25 * clouds, 0, 1)[..., None]
     blue = np.float32([rng.uniform(0.75, 0.95), rng.uniform(0.6, 0.7), rng.uniform(0.35, 0.55)])
     return (blue + (np.float32(rng.uniform(0.8, 0.95)) - blue) * share).astype(np.float32)
 
 
-def _grain(rng, shape, *, cell):
+def _grain(rng: np.random.Generator, shape: tuple[int, int], *, cell: int) -> np.ndarray:
     """Noise (H, W) of deviation about 1 in blobs of ``cell`` pixels, roughened."""
     coarse = rng.standard_normal([side // cell + 2 for side in shape]).astype(np.float32)
     fine = rng.standard_normal(shape).astype(np.float32)
     return cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC) + 0.3 * fine
 
 
-def _foliage(rng, shape, *, light):
+def _foliage(rng: np.random.Generator, shape: tuple[int, int], *, light: float) -> np.ndarray:
     fine = _grain(rng, shape, cell=3)[..., None]
     green = np.float32([rng.uniform(0.15, 0.35), 0.85, rng.uniform(0.4, 0.75)]) * light
     return np.clip(green * (1 + 0.2 * fine), 0, 1).astype(np.float32)
 
 
-def _building(rng, scene, horizon):
+def _building(rng: np.random.Generator, scene: _Scene, horizon: int) -> None:
     height, width = scene.label.shape
     w, h = rng.uniform(0.15, 0.4) * width, rng.uniform(0.15, 0.45) * height
     left, bottom = int(rng.uniform(-0.1, 0.9) * width), horizon + int(rng.uniform(0, 0.1) * height)
@@ -96,7 +96,7 @@ def _building(rng, scene, horizon):
     scene.put("building", mask, wall, roundness=0.05)
 
 
-def _road(rng, scene, horizon):
+def _road(rng: np.random.Generator, scene: _Scene, horizon: int) -> tuple[float, float, float]:
     """Lay a road to the horizon; returns the x of its middle at the bottom and its half width."""
     height, width = scene.label.shape
     far, near = rng.uniform(0.3, 0.7) * width, rng.uniform(0.25, 0.75) * width
@@ -115,7 +115,7 @@ def _road(rng, scene, horizon):
     return far, near, half
 
 
-def _tree(rng, scene, horizon):
+def _tree(rng: np.random.Generator, scene: _Scene, horizon: int) -> None:
     height, width = scene.label.shape
     foot = horizon + rng.uniform(0.0, 0.25) * height
     x, size = rng.uniform(0, 1) * width, rng.uniform(0.15, 0.3) * height
@@ -130,14 +130,15 @@ def _tree(rng, scene, horizon):
     scene.put("tree", crown, leaves, roundness=0.9)
 
 
-def _pole(rng, scene, horizon):
+def _pole(rng: np.random.Generator, scene: _Scene, horizon: int) -> None:
     height, width = scene.label.shape
     x, top = rng.uniform(0.05, 0.95) * width, rng.uniform(0.05, 0.3) * height
     mask = _rectangle(scene, x, top, x + 0.025 * width, horizon + 0.15 * height)
     scene.put("other", mask, np.full((*mask.shape, 3), 0.25, np.float32), roundness=1.0)
 
 
-def _car(rng, scene, horizon, road):
+def _car(rng: np.random.Generator, scene: _Scene, horizon: int,
+         road: tuple[float, float, float]) -> None:
     height, width = scene.label.shape
     far, near, half = road
     depth = rng.uniform(0.35, 0.9)
@@ -160,7 +161,7 @@ def _car(rng, scene, horizon, road):
         scene.put("car", wheel, np.full((*body.shape, 3), 0.08, np.float32), roundness=0.5)
 
 
-def _person(rng, scene, horizon):
+def _person(rng: np.random.Generator, scene: _Scene, horizon: int) -> None:
     height, width = scene.label.shape
     foot = horizon + rng.uniform(0.15, 0.95) * (height - horizon)
     x = rng.uniform(0.05, 0.95) * width
@@ -176,15 +177,15 @@ def _person(rng, scene, horizon):
     scene.put("person", head, np.broadcast_to(skin, (*legs.shape, 3)), roundness=1.0)
 
 
-def _polygon(scene, corners):
+def _polygon(scene: _Scene, corners: np.ndarray) -> np.ndarray:
     mask = np.zeros(scene.label.shape, np.uint8)
     return cv2.fillPoly(mask, [np.int32(np.round(corners))], 1).astype(bool)
 
 
-def _rectangle(scene, left, top, right, bottom):
+def _rectangle(scene: _Scene, left: float, top: float, right: float, bottom: float) -> np.ndarray:
     return _polygon(scene, np.array([(left, top), (right, top), (right, bottom), (left, bottom)]))
 
 
-def _ellipse(scene, x, y, a, b):
+def _ellipse(scene: _Scene, x: float, y: float, a: float, b: float) -> np.ndarray:
     angles = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     return _polygon(scene, np.stack([x + a * np.cos(angles), y + b * np.sin(angles)], 1))

@@ -1,7 +1,6 @@
-#!/usr/bin/env python
 """Trains DeepLabV3-ResNeSt-14 on the embedded miniature ADE20K set, on a CPU, in minutes.
 
-    python tools/mini_ade_demo.py --out results/demo-seg
+    python -m demo.segmentation --out results/demo-seg
 
 Writes the data, the run of MMSegmentation with its checkpoint, a picture of the training curve and
 pictures of the validation images with their labels and predictions. Its last line is
@@ -20,8 +19,8 @@ from matplotlib import pyplot
 from mmengine.config import Config
 from PIL import Image
 
+from demo.mini_ade import CLASSES, MiniAde, write_mini_ade
 from resnest_dense.configs import find_config
-from resnest_dense.data.mini_ade import CLASSES, MiniAde, write_mini_ade
 from resnest_dense.data.label_pictures import draw_labels
 from resnest_dense.mmseg.settings import build_runner
 

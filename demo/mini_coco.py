@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from resnest_dense.data.scenes import Toy, draw_scene
-from resnest_dense.data.toys import CATEGORIES, SUPERSAMPLING
+from demo.scenes import Toy, draw_scene
+from demo.toys import CATEGORIES, SUPERSAMPLING
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["MiniCoco", "write_mini_coco"]

@@ -6,11 +6,11 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from demo import mini_coco
+from demo.mini_coco import write_mini_coco
+from demo.scenes import draw_scene
+from demo.toys import CATEGORIES, SUPERSAMPLING
 from resnest_dense import ResNeStValueError
-from resnest_dense.data import mini_coco
-from resnest_dense.data.mini_coco import write_mini_coco
-from resnest_dense.data.scenes import draw_scene
-from resnest_dense.data.toys import CATEGORIES, SUPERSAMPLING
 
 
 @pytest.fixture(scope="module")
