@@ -8,8 +8,8 @@ from PIL import Image
 
 from demo.mini_ade import CLASSES, write_mini_ade
 from resnest_dense import ResNeStValueError
-from resnest_dense.data.label_check import check_labels
-from resnest_dense.data.label_folder import find_pairs
+from resnest_dense.data.labels.check import check_labels
+from resnest_dense.data.labels.folder import find_pairs
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,9 @@ def test_it_has_the_layout_and_the_numbers_of_ade20k(data):
 
 
 def test_the_numbers_are_those_of_mmsegmentation_s_dataset():
-    import resnest_dense.mmseg  # noqa: F401
     from mmseg.datasets import ADE20KDataset
+
+    import resnest_dense.mmseg  # noqa: F401
 
     names = ADE20KDataset.METAINFO["classes"]
     assert {name: names.index(name) + 1 for name in CLASSES} == CLASSES

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from resnest_dense import ResNeStValueError
-from resnest_dense.data.segmentation_scores import areas, score_areas, score_folders
+from resnest_dense.data.labels.scores import areas, score_areas, score_folders
 
 LABEL = np.array([[0, 0, 1], [1, 2, 255]])
 PREDICTION = np.array([[0, 1, 1], [1, 9, 0]])

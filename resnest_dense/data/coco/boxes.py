@@ -1,11 +1,13 @@
 """The boxes of a COCO-format set: their form, and how they lie in their images."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from resnest_dense.data.coco_entries import Entries
-from resnest_dense.data.coco_report import Report
+from resnest_dense.data.coco.entries import Entries
+from resnest_dense.data.coco.report import CocoReport
 
 __all__ = ["SLACK", "check_boxes"]
 
@@ -15,7 +17,7 @@ _FEW = 10  # boxes below which their format is not guessed
 _SHARE = 0.1  # of the boxes must leave the image before their format is doubted
 
 
-def check_boxes(report: Report, entries: Entries) -> np.ndarray:
+def check_boxes(report: CocoReport, entries: Entries) -> np.ndarray:
     """Checks the bbox of each annotation.
 
     Args:
@@ -35,7 +37,7 @@ def check_boxes(report: Report, entries: Entries) -> np.ndarray:
         else:
             boxes[index] = box
 
-    def describe(index):
+    def describe(index: int) -> str:
         width, height = entries.size[index]
         return f"{entries.where(index)} ({width:g}x{height:g}): bbox={boxes[index].tolist()}"
 
@@ -56,7 +58,7 @@ def check_boxes(report: Report, entries: Entries) -> np.ndarray:
     return boxes
 
 
-def _fault(box):
+def _fault(box: Any) -> str | None:
     """The kind of fault in the form of one bbox; None where it is four finite numbers."""
     if box is None or box == []:
         return "bbox-missing"
@@ -67,7 +69,8 @@ def _fault(box):
     return None
 
 
-def _check_format(report, boxes, size, describe):
+def _check_format(report: CocoReport, boxes: np.ndarray, size: np.ndarray,
+                  describe: Callable[[int], str]) -> None:
     """Recognises sets whose boxes are all in another format than COCO's."""
     usable = np.isfinite(boxes).all(axis=1)
     if usable.sum() < _FEW:

@@ -9,8 +9,8 @@ from panoptic_cases import SEGMENTS, segment_ids, write_good_panoptic
 from PIL import Image
 from pycocotools.coco import COCO
 
-from resnest_dense.data.panoptic_derived import write_instances, write_stuff_labels
-from resnest_dense.data.panoptic_json import load_panoptic_json, stuff_labels
+from resnest_dense.data.panoptic.derived import write_instances, write_stuff_labels
+from resnest_dense.data.panoptic.reading import load_panoptic_json, stuff_labels
 
 
 @pytest.fixture

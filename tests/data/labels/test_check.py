@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from resnest_dense import ResNeStValueError
-from resnest_dense.data.label_check import check_labels
-from resnest_dense.data.label_folder import find_pairs, read_classes
+from resnest_dense.data.labels.check import check_labels
+from resnest_dense.data.labels.folder import find_pairs, read_classes
 
 CLASSES = ("a", "b", "c")
 ALL = np.arange(48).reshape(6, 8) % 3

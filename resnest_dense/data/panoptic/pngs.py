@@ -1,23 +1,27 @@
-"""The PNGs of a COCO panoptic set: there, of the right size, with the colours of their segments; and
+"""The PNGs of a COCO panoptic set, of the right size and with the colours of their segments, and
 semantic labels made from them."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from resnest_dense.data.coco_report import Report
-from resnest_dense.data.panoptic_json import UNLABELLED, name_segment, read_segment_ids
+from resnest_dense.data.coco.report import CocoReport
+from resnest_dense.data.panoptic.reading import UNLABELLED, name_segment, read_segment_ids
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["check_pngs", "check_stuff"]
 
 _VOID = 0
 
+_Size = tuple[int, int] | None  # width and height that the JSON says; None for an unknown image
+_Faults = list[tuple[str, str]]  # kind, example
 
-def check_pngs(report: Report, annotations: list[dict], images: list[dict],
+
+def check_pngs(report: CocoReport, annotations: list[dict], images: list[dict],
                panoptic_root: str | Path, limit: int | None = None) -> None:
     """Reads the PNG of each annotation and compares it with image and segments.
 
@@ -34,7 +38,7 @@ def check_pngs(report: Report, annotations: list[dict], images: list[dict],
     _check_files(report, annotations, images, panoptic_root, limit, "png-missing", _faults)
 
 
-def check_stuff(report: Report, annotations: list[dict], images: list[dict],
+def check_stuff(report: CocoReport, annotations: list[dict], images: list[dict],
                 stuff_root: str | Path, stuff_count: int, limit: int | None = None) -> None:
     """Reads the semantic labels of each annotation, a PNG of the same name in another folder.
 
@@ -47,13 +51,15 @@ def check_stuff(report: Report, annotations: list[dict], images: list[dict],
         limit: read at most so many, evenly spread; None reads all. All must exist.
     """
 
-    def faults(path, entry, size):
+    def faults(path: str, entry: dict, size: _Size) -> _Faults:
         return _stuff_faults(path, size, stuff_count)
 
     _check_files(report, annotations, images, stuff_root, limit, "stuff-missing", faults)
 
 
-def _check_files(report, annotations, images, root, limit, missing, faults):
+def _check_files(report: CocoReport, annotations: list[dict], images: list[dict],
+                 root: str | Path, limit: int | None, missing: str,
+                 faults: Callable[[str, dict, _Size], _Faults]) -> None:
     sizes = {image.get("id"): (image.get("width"), image.get("height")) for image in images}
     present = []
     for entry in annotations:
@@ -70,8 +76,7 @@ def _check_files(report, annotations, images, root, limit, missing, faults):
                 report.add(kind, example)
 
 
-def _faults(path, entry, size):
-    """The faults of one PNG, as (kind, example)."""
+def _faults(path: str, entry: dict, size: _Size) -> _Faults:
     try:
         ids = read_segment_ids(path)
     except ResNeStValueError as error:
@@ -99,8 +104,7 @@ def _faults(path, entry, size):
     return faults
 
 
-def _stuff_faults(path, size, stuff_count):
-    """The faults of one file of semantic labels, as (kind, example)."""
+def _stuff_faults(path: str, size: _Size, stuff_count: int) -> _Faults:
     try:
         with Image.open(path) as picture:
             if picture.mode != "L":
@@ -114,7 +118,7 @@ def _stuff_faults(path, size, stuff_count):
     return faults + _size_faults("stuff-size", path, labels, size)
 
 
-def _size_faults(kind, path, pixels, size):
+def _size_faults(kind: str, path: str, pixels: np.ndarray, size: _Size) -> _Faults:
     height, width = pixels.shape
     if size is None or size == (width, height):
         return []

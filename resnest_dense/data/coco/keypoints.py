@@ -1,17 +1,18 @@
 """The keypoints of a COCO-format set."""
 
 import math
+from typing import Any
 
 import numpy as np
 
-from resnest_dense.data.coco_boxes import SLACK
-from resnest_dense.data.coco_entries import Entries, name_image
-from resnest_dense.data.coco_report import Report
+from resnest_dense.data.coco.boxes import SLACK
+from resnest_dense.data.coco.entries import Entries, name_image
+from resnest_dense.data.coco.report import CocoReport
 
 __all__ = ["check_keypoints"]
 
 
-def check_keypoints(report: Report, entries: Entries, categories: list[dict],
+def check_keypoints(report: CocoReport, entries: Entries, categories: list[dict],
                     keypoints: int | None) -> np.ndarray:
     """Checks the form of all keypoints, and where a model needs them, their number and place.
 
@@ -24,7 +25,7 @@ def check_keypoints(report: Report, entries: Entries, categories: list[dict],
     Returns:
         (A,) bool: true where detectron2 drops the annotation with its whole image.
     """
-    usable = [_has_form(entry.get("keypoints") or []) for entry in entries.annotations]
+    usable = [_is_list_of_numbers(entry.get("keypoints") or []) for entry in entries.annotations]
     for index, fine in enumerate(usable):
         if not fine:
             shown = str(entries.annotations[index]["keypoints"])[:60]
@@ -45,13 +46,13 @@ def check_keypoints(report: Report, entries: Entries, categories: list[dict],
     return (marked == 0)[entries.image]
 
 
-def _has_form(values):
+def _is_list_of_numbers(values: Any) -> bool:
     # detectron2 adds half a pixel to each coordinate of every set, keypoint model or not.
     return (isinstance(values, list) and set(map(type, values)) <= {int, float}
             and math.isfinite(sum(values)))
 
 
-def _check_points(report, entries, index, keypoints):
+def _check_points(report: CocoReport, entries: Entries, index: int, keypoints: int) -> int:
     """Checks one annotation; returns how many of its keypoints are marked."""
     entry, where = entries.annotations[index], entries.where(index)
     values = entry.get("keypoints") or []

@@ -5,8 +5,8 @@ import pytest
 from coco_cases import CASES, Case, write_broken_set
 from PIL import Image
 
-from resnest_dense.data.coco_check import check_coco, load_coco_json
-from resnest_dense.data.coco_kinds import KINDS
+from resnest_dense.data.coco.check import check_coco, load_coco_json
+from resnest_dense.data.coco.kinds import KINDS
 from resnest_dense.errors import ResNeStValueError
 
 SETTINGS = {"need_masks": True, "mask_format": "bitmask", "keypoints": 2}
@@ -67,7 +67,7 @@ def test_entries_of_a_kind_are_counted(tmp_path):
             del entry["area"]
 
     finding = check(tmp_path, Case("", (), breaks)).findings["area-missing"]
-    assert finding.count == 3 and "annotation id 3 of" in finding.example
+    assert finding.count == 3 and "annotation id 3 of" in finding.examples[0]
 
 
 def test_repeats_are_counted_without_the_first(tmp_path):
@@ -135,7 +135,7 @@ def test_unmarked_keypoints_may_lie_anywhere(tmp_path):
 
 def test_a_missing_class_is_told_by_name(tmp_path):
     finding = check(tmp_path, UNBROKEN, class_names=["cat", "dog", "cow"]).findings["class-names"]
-    assert finding.example == "class 2 is 'cow' in the model, None in the set"
+    assert finding.examples == ["class 2 is 'cow' in the model, None in the set"]
 
 
 def test_keypoints_must_be_finite(tmp_path):

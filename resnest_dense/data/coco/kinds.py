@@ -5,18 +5,9 @@ pycocotools evaluation: "error" stops them or makes them learn or measure someth
 "evaluation" does so in the evaluation only, "dropped" is left out of training, "note" works.
 """
 
-from typing import NamedTuple
+from resnest_dense.findings import Kind
 
-__all__ = ["KINDS", "Kind"]
-
-
-class Kind(NamedTuple):
-    """One kind of problem: its severity, what it is, and what to do about it."""
-
-    severity: str
-    meaning: str
-    remedy: str
-
+__all__ = ["KINDS"]
 
 _IDS = "Give every entry its own whole number as 'id'; the other sections refer to it."
 _SPLIT = "Check that the file belongs to these images, and that its export was complete."

@@ -5,6 +5,7 @@ import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from resnest_dense.errors import ResNeStValueError
 
@@ -76,7 +77,7 @@ def gc_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _parse(path):
+def _parse(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -99,7 +100,7 @@ def _parse(path):
         ) from error
 
 
-def _check_section(path, section, entries):
+def _check_section(path: str | Path, section: str, entries: Any) -> None:
     if not isinstance(entries, list):
         raise ResNeStValueError(
             f"{path}: {section!r} is a {type(entries).__name__}; COCO wants a list of objects."
@@ -112,7 +113,7 @@ def _check_section(path, section, entries):
             )
 
 
-def _check_categories(path, categories):
+def _check_categories(path: str | Path, categories: list[dict]) -> None:
     for position, category in enumerate(categories):
         for key, kind, wanted in (("id", int, "a whole number"), ("name", str, "a text")):
             value = category.get(key)

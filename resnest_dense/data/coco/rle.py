@@ -52,7 +52,7 @@ def rle_bounds(runs: np.ndarray, height: int) -> tuple[float, float, float, floa
     return starts[0] // height, top, last[-1] // height + 1, bottom
 
 
-def _decompress(text):
+def _decompress(text: str) -> np.ndarray:
     codes = np.frombuffer(text.encode(errors="replace"), dtype=np.uint8).astype(np.int64) - 48
     if not len(codes) or codes.min() < 0 or codes.max() >= 2 * _MORE or codes[-1] & _MORE:
         raise ResNeStValueError("a string that pycocotools has not written")

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from resnest_dense.data.coco_boxes import check_boxes
-from resnest_dense.data.coco_entries import (
+from resnest_dense.data.coco.boxes import check_boxes
+from resnest_dense.data.coco.entries import (
+    Entries,
     check_categories,
     check_image_entries,
     link_annotations,
     name_image,
 )
-from resnest_dense.data.coco_images import check_image_files
-from resnest_dense.data.coco_json import gc_paused, load_coco_json
-from resnest_dense.data.coco_keypoints import check_keypoints
-from resnest_dense.data.coco_masks import check_masks
-from resnest_dense.data.coco_report import Report
+from resnest_dense.data.coco.images import check_image_files
+from resnest_dense.data.coco.keypoints import check_keypoints
+from resnest_dense.data.coco.masks import check_masks
+from resnest_dense.data.coco.reading import gc_paused, load_coco_json
+from resnest_dense.data.coco.report import CocoReport
 
 __all__ = ["check_coco", "load_coco_json"]
 
@@ -24,8 +25,8 @@ __all__ = ["check_coco", "load_coco_json"]
 def check_coco(json_path: str | Path, image_root: str | Path, *,
                class_names: Sequence[str] | None = None, class_count: int | None = None,
                need_masks: bool = False, mask_format: str = "", keypoints: int | None = None,
-               evaluated: bool = True, check_images: bool = True) -> Report:
-    """Checks a COCO-format set for all that :data:`resnest_dense.data.coco_kinds.KINDS` lists.
+               evaluated: bool = True, check_images: bool = True) -> CocoReport:
+    """Checks a COCO-format set for all that :mod:`resnest_dense.data.coco.kinds` lists.
 
     Args:
         json_path: the annotation file.
@@ -46,7 +47,7 @@ def check_coco(json_path: str | Path, image_root: str | Path, *,
     """
     with gc_paused():
         content = load_coco_json(json_path)
-        report = Report(Path(json_path), Path(image_root), evaluated)
+        report = CocoReport(Path(json_path), Path(image_root), evaluated=evaluated)
         images = content["images"]
         categories = sorted(content["categories"], key=lambda category: category["id"])
         check_categories(report, categories, class_names=class_names, class_count=class_count)
@@ -63,10 +64,11 @@ def check_coco(json_path: str | Path, image_root: str | Path, *,
     return report
 
 
-def _count_trained(report, entries, *, loaded, usable):
+def _count_trained(report: CocoReport, entries: Entries, *, loaded: np.ndarray,
+                   usable: np.ndarray) -> None:
     """Finds images without an object, and what is left to train on."""
 
-    def describe(position):
+    def describe(position: int) -> str:
         return name_image(entries.images[position])
 
     all_of, loaded_of = (np.bincount(entries.image[chosen], minlength=len(entries.images))

@@ -2,13 +2,15 @@
 
 import os
 import struct
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
-from resnest_dense.data.coco_entries import is_extent, name_image
-from resnest_dense.data.coco_report import Report
+from resnest_dense.data.coco.entries import is_extent, name_image
+from resnest_dense.data.coco.report import CocoReport
 
 __all__ = ["check_image_files"]
 
@@ -20,7 +22,7 @@ _ORIENTATION = 274  # EXIF tag; 1 is upright, 5 to 8 swap width and height
 _DEEP = ("I", "F")  # first letter of PIL's modes of 16 and 32 bits
 
 
-def check_image_files(report: Report, images: list[dict], image_root: str | Path) -> None:
+def check_image_files(report: CocoReport, images: list[dict], image_root: str | Path) -> None:
     """Opens each image file and compares it with its entry; pixels are decoded only in doubt.
 
     Args:
@@ -35,7 +37,7 @@ def check_image_files(report: Report, images: list[dict], image_root: str | Path
              if isinstance(image.get("file_name"), str) and image["file_name"]]
     chunks = [named[start:start + _CHUNK] for start in range(0, len(named), _CHUNK)]
 
-    def inspect(chunk):
+    def inspect(chunk: list[dict]) -> list[list[tuple[str, str]]]:
         return [_faults(os.path.join(image_root, image["file_name"]), image) for image in chunk]
 
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -45,7 +47,7 @@ def check_image_files(report: Report, images: list[dict], image_root: str | Path
                     report.add(kind, name_image(image) + detail)
 
 
-def _faults(path, image):
+def _faults(path: str, image: dict) -> list[tuple[str, str]]:
     """The faults of one file, as (kind, detail)."""
     try:
         with open(path, "rb") as file, Image.open(file) as picture:
@@ -57,7 +59,7 @@ def _faults(path, image):
         return [("image-unreadable", f": {error}")]
 
 
-def _size_faults(picture, image):
+def _size_faults(picture: Image.Image, image: dict) -> Iterator[tuple[str, str]]:
     orientation = _orientation(picture)
     turned = orientation in (5, 6, 7, 8)
     seen = picture.size[::-1] if turned else picture.size
@@ -69,7 +71,7 @@ def _size_faults(picture, image):
         yield "image-orientation", f": orientation {orientation}"
 
 
-def _orientation(picture):
+def _orientation(picture: Image.Image) -> int:
     # Without an EXIF block in its head, PIL would decode a whole PNG to look for one behind.
     if picture.format == "PNG" and "exif" not in picture.info:
         return 1
@@ -80,14 +82,14 @@ def _orientation(picture):
     return orientation if orientation in range(2, 9) else 1
 
 
-def _mode_faults(picture):
+def _mode_faults(picture: Image.Image) -> Iterator[tuple[str, str]]:
     if picture.mode.startswith(_DEEP):
         yield "image-depth", f": mode {picture.mode}"
     elif picture.mode not in ("RGB", "P"):
         yield "image-mode", f": mode {picture.mode}"
 
 
-def _is_cut(file, picture):
+def _is_cut(file: BinaryIO, picture: Image.Image) -> bool:
     """Whether the data end too early; decodes files that do not end as their format does."""
     if picture.format in _ENDS:
         file.seek(-min(_TAIL, file.seek(0, os.SEEK_END)), os.SEEK_END)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as mask_util
 
-from resnest_dense.data.coco_rle import rle_bounds, rle_runs
+from resnest_dense.data.coco.rle import rle_bounds, rle_runs
 from resnest_dense.errors import ResNeStValueError
 
 

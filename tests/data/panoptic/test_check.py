@@ -6,10 +6,10 @@ import pytest
 from coco_cases import Case
 from panoptic_cases import PANOPTIC_CASES, write_broken_panoptic, write_good_panoptic
 
-from resnest_dense.data.coco_check import check_coco
-from resnest_dense.data.panoptic_check import check_panoptic
-from resnest_dense.data.panoptic_json import load_panoptic_json
-from resnest_dense.data.panoptic_kinds import PANOPTIC_KINDS
+from resnest_dense.data.coco.check import check_coco
+from resnest_dense.data.panoptic.check import check_panoptic
+from resnest_dense.data.panoptic.kinds import PANOPTIC_KINDS
+from resnest_dense.data.panoptic.reading import load_panoptic_json
 from resnest_dense.errors import ResNeStValueError
 
 UNBROKEN = Case("", (), lambda content, folder: None)

@@ -1,13 +1,15 @@
 """The masks of a COCO-format set: polygons and RLE, and how they fit boxes and images."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from resnest_dense.data.coco_boxes import SLACK
-from resnest_dense.data.coco_entries import Entries
-from resnest_dense.data.coco_report import Report
-from resnest_dense.data.coco_rle import rle_bounds, rle_runs
+from resnest_dense.data.coco.boxes import SLACK
+from resnest_dense.data.coco.entries import Entries
+from resnest_dense.data.coco.report import CocoReport
+from resnest_dense.data.coco.rle import rle_bounds, rle_runs
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["check_masks"]
@@ -16,8 +18,10 @@ _LEAST_OVERLAP = 0.5  # IoU of a box and the extent of its mask
 _FAR = 1e6  # pixels; pycocotools takes memory for every step on the way along a polygon's edge
 _SHOWN = 60  # characters of a segmentation in an example
 
+_Bounds = Sequence[float] | float  # x1, y1, x2, y2 in pixels, or NaN
 
-def check_masks(report: Report, entries: Entries, boxes: np.ndarray, *, needed: bool,
+
+def check_masks(report: CocoReport, entries: Entries, boxes: np.ndarray, *, needed: bool,
                 mask_format: str) -> tuple[np.ndarray, np.ndarray]:
     """Checks the form of each segmentation, and where masks are needed, its content.
 
@@ -48,7 +52,7 @@ def check_masks(report: Report, entries: Entries, boxes: np.ndarray, *, needed: 
     return np.array([fault == "polygon-none-valid" for fault in faults], dtype=bool), empty
 
 
-def _form_fault(mask):
+def _form_fault(mask: Any) -> str | None:
     """The kind of fault in the form of one segmentation; None where there is none, or no mask."""
     if not mask:
         return None
@@ -56,7 +60,7 @@ def _form_fault(mask):
         size, counts = mask.get("size"), mask.get("counts")
         pair = isinstance(size, list) and len(size) == 2
         known = isinstance(counts, (list, str))
-        return None if pair and known and _fit(size, counts) else "rle-form"
+        return None if pair and known and _are_counts(size, counts) else "rle-form"
     if not isinstance(mask, list) or not all(isinstance(polygon, list) for polygon in mask):
         return "mask-form"
     valid = sum(map(_has_points, mask))
@@ -65,17 +69,18 @@ def _form_fault(mask):
     return "polygon-invalid" if valid else "polygon-none-valid"
 
 
-def _fit(size, counts):
+def _are_counts(size: list, counts: list | str) -> bool:
     # detectron2 compresses lists while it loads, masks needed or not; runs have 32 bits then.
     values = [*size, *counts] if isinstance(counts, list) else size
     return all(type(value) is int and 0 <= value < 2**32 for value in values)
 
 
-def _has_points(polygon):
+def _has_points(polygon: list) -> bool:
     return len(polygon) >= 6 and len(polygon) % 2 == 0
 
 
-def _check_contents(report, entries, faults, mask_format):
+def _check_contents(report: CocoReport, entries: Entries, faults: list[str | None],
+                    mask_format: str) -> np.ndarray:
     """The extents (x1, y1, x2, y2) of the masks in pixels, (A, 4); NaN where there is none."""
     bounds = np.full((len(faults), 4), np.nan)
     for index, (entry, fault) in enumerate(zip(entries.annotations, faults)):
@@ -97,7 +102,7 @@ def _check_contents(report, entries, faults, mask_format):
     return bounds
 
 
-def _check_rle(report, entries, index, mask_format):
+def _check_rle(report: CocoReport, entries: Entries, index: int, mask_format: str) -> _Bounds:
     mask, where = entries.annotations[index]["segmentation"], entries.where(index)
     height, width = mask["size"]
     if mask_format == "polygon" and not entries.crowd[index]:
@@ -114,7 +119,7 @@ def _check_rle(report, entries, index, mask_format):
         return np.nan
 
 
-def _polygon_bounds(polygons):
+def _polygon_bounds(polygons: list[list]) -> _Bounds:
     if not polygons:
         return np.nan
     for polygon in polygons:
@@ -128,8 +133,8 @@ def _polygon_bounds(polygons):
     return bounds
 
 
-def _compare(report, entries, boxes, bounds):
-    def describe(index):
+def _compare(report: CocoReport, entries: Entries, boxes: np.ndarray, bounds: np.ndarray) -> None:
+    def describe(index: int) -> str:
         return (f"{entries.where(index)}: mask from {bounds[index, :2].tolist()} to "
                 f"{bounds[index, 2:].tolist()}, bbox={boxes[index].tolist()}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from resnest_dense.data.label_folder import find_pairs
+from resnest_dense.data.labels.folder import find_pairs
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["SegmentationScores", "areas", "score_areas", "score_folders"]
@@ -23,7 +23,7 @@ class SegmentationScores:
         mean_iou: intersection over union averaged over the classes seen in labels or predictions
             (MMSegmentation, detectron2).
         mean_iou_all: the same over all classes, those not seen as 0 (PyTorch-Encoding).
-        iou: of each class; nan where it was not seen.
+        iou: of each class; NaN where it was not seen.
     """
 
     pixel_accuracy: float
@@ -85,7 +85,7 @@ def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,
         ResNeStValueError: an empty folder, a missing label, sizes that differ, a label that is no
             class.
     """
-    def read(path):
+    def read(path: Path) -> np.ndarray:
         values = np.asarray(Image.open(path)).astype(np.int64)
         if reduce_zero_label:
             values = np.where(np.isin(values, (0, ignore_label)), ignore_label, values - 1)

@@ -1,10 +1,10 @@
 """The table of what can be wrong with a COCO panoptic set, how bad it is, and what to do.
 
-Severities as in :mod:`resnest_dense.data.coco_kinds`, following detectron2's Panoptic FPN data and
-the evaluation of panopticapi.
+Severities as in :mod:`resnest_dense.data.coco.kinds`, following detectron2's Panoptic FPN and the
+evaluation of panopticapi.
 """
 
-from resnest_dense.data.coco_kinds import Kind
+from resnest_dense.findings import Kind
 
 __all__ = ["PANOPTIC_KINDS"]
 
@@ -68,7 +68,8 @@ PANOPTIC_KINDS = {
         "error", "file of semantic labels is missing or cannot be read",
         "Leave the folder out, and the labels are derived from the panoptic PNGs."),
     "stuff-mode": Kind(
-        "error", "semantic labels are not one channel of 8 bits: detectron2 would read them as gray",
+        "error",
+        "semantic labels are not one channel of 8 bits: detectron2 would read them as gray",
         "Save them in mode L: 0 on things, 1, 2, ... for stuff by category id, 255 elsewhere."),
     "stuff-size": Kind(
         "error", "semantic labels have another size than the JSON says of their image",

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from resnest_dense.errors import ResNeStValueError
 
@@ -57,7 +58,7 @@ def read_classes(path: str | Path) -> Classes:
     return Classes(tuple(names), palette and tuple(map(tuple, palette)))
 
 
-def _parse(path: Path, text: str):
+def _parse(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 
-from resnest_dense.data.coco_report import Report
+from resnest_dense.data.coco.report import CocoReport
 
 __all__ = ["Entries", "check_categories", "check_image_entries", "is_extent",
            "link_annotations", "name_image"]
@@ -38,7 +39,7 @@ class Entries:
         return f"annotation id {self.annotations[index].get('id')!r} of image {file_name!r}"
 
 
-def check_categories(report: Report, categories: list[dict], *,
+def check_categories(report: CocoReport, categories: list[dict], *,
                      class_names: Sequence[str] | None, class_count: int | None) -> None:
     """Checks the categories among themselves and against the classes of the model.
 
@@ -65,7 +66,7 @@ def check_categories(report: Report, categories: list[dict], *,
                        f"class {index} is {ours!r} in the model, {theirs!r} in the set")
 
 
-def check_image_entries(report: Report, images: list[dict]) -> None:
+def check_image_entries(report: CocoReport, images: list[dict]) -> None:
     """Checks ids, names and sizes of the image entries; the files are not opened."""
     report.images = len(images)
     if not images:
@@ -92,7 +93,7 @@ def check_image_entries(report: Report, images: list[dict]) -> None:
                  [name if isinstance(name, str) else None for name in names], "file_name")
 
 
-def link_annotations(report: Report, annotations: list[dict], images: list[dict],
+def link_annotations(report: CocoReport, annotations: list[dict], images: list[dict],
                      categories: list[dict]) -> Entries:
     """Checks the annotation entries and keeps those whose image is in the file.
 
@@ -134,12 +135,12 @@ def name_image(image: dict) -> str:
     return f"{image.get('file_name')!r}, image id {image.get('id')!r}"
 
 
-def is_extent(value) -> bool:
+def is_extent(value: Any) -> bool:
     """Whether a value can be the width or height of an image in pixels."""
     return type(value) in (int, float) and value >= 1 and value % 1 == 0
 
 
-def _check_annotation_ids(report, annotations):
+def _check_annotation_ids(report: CocoReport, annotations: list[dict]) -> None:
     ids = _ids(annotations, "id")
     for position, annotation_id in enumerate(ids):
         if annotation_id is None:
@@ -159,7 +160,7 @@ def _check_annotation_ids(report, annotations):
         _add_repeats(report, "annotation-id-repeated", ids, "annotation id")
 
 
-def _check_categories_of(report, entries, categories):
+def _check_categories_of(report: CocoReport, entries: Entries, categories: list[dict]) -> None:
     ids = _ids(entries.annotations, "category_id")
     known = {category["id"]: category["name"] for category in categories}
     for index, category_id in enumerate(ids):
@@ -173,7 +174,7 @@ def _check_categories_of(report, entries, categories):
             report.add("category-unused", f"category id {category_id} ({name!r})")
 
 
-def _check_flags(report, entries):
+def _check_flags(report: CocoReport, entries: Entries) -> None:
     """Checks iscrowd, ignore and area."""
     for index, entry in enumerate(entries.annotations):
         if "iscrowd" not in entry:
@@ -190,7 +191,7 @@ def _check_flags(report, entries):
     report.add_where("crowd", entries.crowd, entries.where)
 
 
-def _ids(entries, key):
+def _ids(entries: list[dict], key: str) -> list:
     """The entries' values of ``key``; None where that is missing or cannot be an id."""
     values = [entry.get(key) for entry in entries]
     if set(map(type, values)) <= {int}:
@@ -198,7 +199,7 @@ def _ids(entries, key):
     return [value if type(value) in (int, float, str) else None for value in values]
 
 
-def _add_repeats(report, kind, values, what):
+def _add_repeats(report: CocoReport, kind: str, values: list, what: str) -> None:
     counts = Counter(value for value in values if value is not None)
     if len(counts) < len(values):
         repeated = [value for value, count in counts.items() if count > 1]

@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from resnest_dense.data.panoptic_json import (
+from resnest_dense.data.panoptic.reading import (
     UNLABELLED,
     load_panoptic_json,
     read_segment_ids,
@@ -42,7 +43,7 @@ def write_stuff_labels(panoptic_json: str | Path, panoptic_root: str | Path, out
     if _is_current(out, stamp):
         return False
 
-    def derive(entry):
+    def derive(entry: dict) -> None:
         ids = read_segment_ids(os.path.join(panoptic_root, entry["file_name"]))
         semantic = np.full(ids.shape, UNLABELLED, dtype=np.uint8)
         for segment in entry["segments_info"]:
@@ -76,7 +77,7 @@ def write_instances(panoptic_json: str | Path, panoptic_root: str | Path, out: s
     content = load_panoptic_json(panoptic_json)
     things = thing_categories(content["categories"])
 
-    def find_things(entry):
+    def find_things(entry: dict) -> list[dict]:
         ids = read_segment_ids(os.path.join(panoptic_root, entry["file_name"]))
         return [{"image_id": entry["image_id"], "category_id": segment["category_id"],
                  "iscrowd": segment.get("iscrowd", 0), **_describe(ids == segment["id"])}
@@ -93,23 +94,23 @@ def write_instances(panoptic_json: str | Path, panoptic_root: str | Path, out: s
     return True
 
 
-def _describe(mask):
+def _describe(mask: np.ndarray) -> dict[str, Any]:
     encoded = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
     return {"area": float(coco_mask.area(encoded)), "bbox": coco_mask.toBbox(encoded).tolist(),
             "segmentation": {"size": list(encoded["size"]), "counts": encoded["counts"].decode()}}
 
 
-def _stamp_of(panoptic_json, **settings):
+def _stamp_of(panoptic_json: str | Path, **settings: Any) -> str:
     state = os.stat(panoptic_json)
     return json.dumps({"json": str(Path(panoptic_json).resolve()), "bytes": state.st_size,
                        "changed": state.st_mtime_ns, **settings}, sort_keys=True)
 
 
-def _is_current(folder, stamp):
+def _is_current(folder: Path, stamp: str) -> bool:
     path = folder / _STAMP
     return path.is_file() and path.read_text() == stamp
 
 
-def _sign(folder, stamp):
+def _sign(folder: Path, stamp: str) -> None:
     # Last, so that a folder left half full by an interrupted run is written anew.
     (folder / _STAMP).write_text(stamp)

@@ -1,29 +1,38 @@
 """The check of a COCO panoptic set before training: its file, its PNGs, its instances."""
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from resnest_dense.data.coco_entries import check_categories, check_image_entries, name_image
-from resnest_dense.data.coco_images import check_image_files
-from resnest_dense.data.coco_json import load_coco_json
-from resnest_dense.data.coco_report import Report
-from resnest_dense.data.panoptic_json import (
+from resnest_dense.data.coco.entries import check_categories, check_image_entries, name_image
+from resnest_dense.data.coco.images import check_image_files
+from resnest_dense.data.coco.kinds import KINDS
+from resnest_dense.data.coco.reading import load_coco_json
+from resnest_dense.data.coco.report import CocoReport
+from resnest_dense.data.panoptic.kinds import PANOPTIC_KINDS
+from resnest_dense.data.panoptic.pngs import check_pngs, check_stuff
+from resnest_dense.data.panoptic.reading import (
     load_panoptic_json,
     name_segment,
     stuff_labels,
     thing_categories,
 )
-from resnest_dense.data.panoptic_pngs import check_pngs, check_stuff
 
 __all__ = ["check_panoptic"]
+
+
+@dataclass
+class _PanopticReport(CocoReport):
+    kinds = {**KINDS, **PANOPTIC_KINDS}
+    unit = "segments"
 
 
 def check_panoptic(json_path: str | Path, panoptic_root: str | Path, image_root: str | Path, *,
                    thing_count: int | None = None, stuff_count: int | None = None,
                    instances_json: str | Path | None = None,
                    stuff_root: str | Path | None = None, evaluated: bool = True,
-                   check_images: bool = True, limit: int | None = None) -> Report:
-    """Checks a panoptic set for all that ``panoptic_kinds.PANOPTIC_KINDS`` lists.
+                   check_images: bool = True, limit: int | None = None) -> CocoReport:
+    """Checks a panoptic set for all that :mod:`resnest_dense.data.panoptic.kinds` lists.
 
     Args:
         json_path: the panoptic annotation file.
@@ -45,7 +54,7 @@ def check_panoptic(json_path: str | Path, panoptic_root: str | Path, image_root:
     """
     content = load_panoptic_json(json_path)
     images, categories = content["images"], content["categories"]
-    report = Report(Path(json_path), Path(image_root), evaluated, unit="segments")
+    report = _PanopticReport(Path(json_path), Path(image_root), evaluated=evaluated)
     _check_classes(report, categories, thing_count, stuff_count)
     check_image_entries(report, images)
     _check_entries(report, content["annotations"], images)
@@ -61,7 +70,8 @@ def check_panoptic(json_path: str | Path, panoptic_root: str | Path, image_root:
     return report
 
 
-def _check_classes(report, categories, thing_count, stuff_count):
+def _check_classes(report: CocoReport, categories: list[dict], thing_count: int | None,
+                   stuff_count: int | None) -> None:
     categories = sorted(categories, key=lambda category: category["id"])
     check_categories(report, categories, class_names=None, class_count=None)
     for kind, ours, theirs in (("thing-count", thing_count, thing_categories(categories)),
@@ -70,7 +80,7 @@ def _check_classes(report, categories, thing_count, stuff_count):
             report.add(kind, f"{ours} in the model, {len(theirs)} in the set")
 
 
-def _check_entries(report, annotations, images):
+def _check_entries(report: CocoReport, annotations: list[dict], images: list[dict]) -> None:
     """Checks the annotations, of which every image has one, apart from their segments."""
     if not annotations:
         report.add("no-annotations", "'annotations' is an empty list")
@@ -95,7 +105,7 @@ def _check_entries(report, annotations, images):
             report.add("panoptic-stem-repeated", f"{stem!r}, {count} times", count - 1)
 
 
-def _check_segments(report, annotations, categories):
+def _check_segments(report: CocoReport, annotations: list[dict], categories: list[dict]) -> None:
     names = {category["id"]: category["name"] for category in categories}
     things = thing_categories(categories)
     report.per_class = dict.fromkeys(names.values(), 0)
@@ -124,7 +134,7 @@ def _check_segments(report, annotations, categories):
             report.add("panoptic-one-sided", f"no {side} among {report.annotations} segments")
 
 
-def _compare(report, instances, content):
+def _compare(report: CocoReport, instances: dict, content: dict) -> None:
     things = thing_categories(content["categories"])
     theirs = {category["id"]: category["name"] for category in instances["categories"]}
     for category_id in sorted(theirs.keys() | things.keys()):

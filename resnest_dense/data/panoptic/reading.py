@@ -1,11 +1,12 @@
 """Reading a COCO panoptic JSON file: its categories are things (objects) or stuff (regions)."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from resnest_dense.data.coco_json import load_sections
+from resnest_dense.data.coco.reading import load_sections
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["UNLABELLED", "load_panoptic_json", "name_segment", "read_segment_ids", "stuff_labels",
@@ -22,7 +23,7 @@ def load_panoptic_json(path: str | Path) -> dict:
         path: the annotation file.
 
     Raises:
-        ResNeStValueError: what :func:`resnest_dense.data.coco_json.load_sections` refuses, an
+        ResNeStValueError: what :func:`resnest_dense.data.coco.reading.load_sections` refuses, an
             annotation without segments_info, an id that is a list or an object, a category without
             isthing or with id 0, or more stuff than a byte can number.
     """
@@ -83,12 +84,12 @@ def read_segment_ids(path: str | Path) -> np.ndarray:
     return pixels[..., 0] + 256 * pixels[..., 1] + 65536 * pixels[..., 2]
 
 
-def name_segment(entry: dict, segment_id) -> str:
+def name_segment(entry: dict, segment_id: Any) -> str:
     """Names a segment by its id and its annotation's PNG."""
     return f"segment id {segment_id!r} of {entry.get('file_name')!r}"
 
 
-def _check_ids(path, where, entry, *keys):
+def _check_ids(path: str | Path, where: str, entry: dict, *keys: str) -> None:
     for key in keys:
         if isinstance(entry.get(key), (list, dict)):
             raise ResNeStValueError(
@@ -96,6 +97,6 @@ def _check_ids(path, where, entry, *keys):
             )
 
 
-def _named(categories, isthing):
+def _named(categories: list[dict], isthing: int) -> dict[int, str]:
     chosen = {c["id"]: c["name"] for c in categories if c["isthing"] == isthing}
     return dict(sorted(chosen.items()))

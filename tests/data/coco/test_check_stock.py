@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from coco_cases import CASES, Case, write_broken_set
 
-from resnest_dense.data.coco_check import check_coco
-from resnest_dense.data.coco_kinds import KINDS
+from resnest_dense.data.coco.check import check_coco
+from resnest_dense.data.coco.kinds import KINDS
 
 pytest.importorskip("detectron2")
 from detectron2.data import DatasetMapper, MetadataCatalog, transforms  # noqa: E402
@@ -21,6 +21,7 @@ from detectron2.data.build import (  # noqa: E402
 from detectron2.data.datasets import load_coco_json  # noqa: E402
 from pycocotools.coco import COCO  # noqa: E402
 from pycocotools.cocoeval import COCOeval  # noqa: E402
+
 
 def first_kind(case):
     return case.kinds.split()[0]
