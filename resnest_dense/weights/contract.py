@@ -8,7 +8,7 @@ from resnest_dense.errors import ResNeStValueError
 __all__ = ["InputContract", "check_contract"]
 
 CHANNEL_ORDERS = ("RGB", "BGR")
-# Published configs of the same weights differ by half a grey level (recipes.md 1.3).
+# Published configs of the same weights differ by half a grey level (docs/recipes.md 1.3).
 _MEAN_TOLERANCE = 1 / 255
 _STD_TOLERANCE = 0.01
 

@@ -15,10 +15,16 @@ from filelock import FileLock
 from resnest_dense.errors import ResNeStError
 from resnest_dense.weights import catalog
 from resnest_dense.weights.catalog import Entry
-from resnest_dense.weights.digests import Digests
-from resnest_dense.weights.transfer import AddressFailed, ConnectionCut, Progress, receive, unpack
+from resnest_dense.weights.transfer import (
+    AddressFailed,
+    ConnectionCut,
+    Digests,
+    Progress,
+    receive,
+    unpack,
+)
 
-__all__ = ["fetch", "weights_dir"]
+__all__ = ["fetch", "verify", "weights_dir"]
 
 _FOLDER_VARIABLE = "RESNEST_DENSE_WEIGHTS_DIR"
 
@@ -78,6 +84,29 @@ def fetch(source: Entry | str, *, directory: str | os.PathLike | None = None,
             f"{_FOLDER_VARIABLE}; what arrived stays beside it and is resumed."
         ) from error
     return path
+
+
+def verify(path: str | os.PathLike) -> Entry:
+    """The entry of the catalog that the file at ``path`` is, by its content.
+
+    Raises:
+        ResNeStError: no entry has its name or hash, no hash was published, or the hash differs.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ResNeStError(f"There is no file {path}.")
+    digests = Digests("unstated").read(path)
+    entry = next(filter(None, map(catalog.find, (path.name, *digests.values()))), None)
+    if entry is None:
+        raise ResNeStError(
+            f"{path}: the catalog has no file of this name or hash; its SHA-256 is "
+            f"{digests.values()[0]}. It may be whole all the same, but nobody published its hash."
+        )
+    if entry.hash is None:
+        raise ResNeStError(f"{path} cannot be checked: no hash of {entry.name} was published.")
+    if wrong := digests.check(entry.hash):
+        raise ResNeStError(f"{path} is not {entry.name}: {wrong}. Delete it and fetch it again.")
+    return entry
 
 
 def _wanted(source: Entry | str) -> _Wanted:

@@ -11,9 +11,8 @@ from resnest_dense.architectures import get_architecture, list_architectures
 from resnest_dense.errors import ResNeStError
 from resnest_dense.nn import ResNeSt
 from resnest_dense.weights.matching import adapt, bare_model, find_backbone
-from resnest_dense.weights.metadata import Metadata
 from resnest_dense.weights.report import LoadReport
-from resnest_dense.weights.source import Source, Weights, open_weights
+from resnest_dense.weights.source import Metadata, Source, Weights, open_weights
 
 __all__ = ["load", "prepare"]
 
