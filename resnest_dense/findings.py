@@ -10,6 +10,8 @@ from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["Finding", "Kind", "Report"]
 
+_EXAMPLES = 3  # that are kept of a kind
+
 
 class Kind(NamedTuple):
     """A row of a check's table of all that it can find.
@@ -36,7 +38,7 @@ class Finding:
         meaning: what was seen, in words.
         remedy: what to do; empty where ``meaning`` says it.
         count: number of entries that have it.
-        examples: the first of these entries, at most three.
+        examples: the first few of them, in words.
     """
 
     kind: str
@@ -45,12 +47,6 @@ class Finding:
     remedy: str = ""
     count: int = 0
     examples: list[str] = field(default_factory=list)
-
-    def add(self, example: str, count: int) -> None:
-        """``count`` more entries, of which ``example`` is the first."""
-        self.count += count
-        if len(self.examples) < 3:
-            self.examples.append(example)
 
     def __str__(self) -> str:
         mark = "" if self.severity == "fine" else f"{self.severity}: "
@@ -77,9 +73,13 @@ class Report:
             if severity == "evaluation":
                 severity = "error" if self.evaluated else "note"
             self.findings[kind] = Finding(kind, severity, meaning, remedy)
-        self.findings[kind].add(example, count)
+        finding = self.findings[kind]
+        finding.count += count
+        if len(finding.examples) < _EXAMPLES:
+            finding.examples.append(example)
 
-    def add_where(self, kind: str, wrong: np.ndarray, describe: Callable[[int], str]) -> None:
+    def add_where(self, kind: str, wrong: np.ndarray | np.bool_,
+                  describe: Callable[[int], str]) -> None:
         """Adds the entries where ``wrong`` is true; ``describe(index)`` names the first one."""
         if wrong.any():
             self.add(kind, describe(int(wrong.argmax())), int(wrong.sum()))

@@ -13,7 +13,7 @@ from resnest_dense.errors import ResNeStError, ResNeStValueError
 try:
     import cv2  # comes with either framework; images are found and read without it
 except ImportError:
-    cv2 = None
+    cv2 = None  # type: ignore[assignment]
 
 __all__ = ["annotate_video", "find_images", "read_rgb", "split_videos", "unique_stems"]
 
@@ -133,7 +133,7 @@ def _annotate(video: "cv2.VideoCapture", target: Path,
               annotate: Callable[[np.ndarray], tuple[np.ndarray, object]]) -> int:
     size = [int(video.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
     rate = video.get(cv2.CAP_PROP_FPS) or _FALLBACK_RATE
-    writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*"mp4v"), rate, size)
+    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
     if not writer.isOpened():
         raise ResNeStError(f"{target} cannot be written by this opencv.")
     head = json.dumps({"fps": rate, "width": size[0], "height": size[1]})

@@ -29,10 +29,10 @@ class InputContract:
 
     channel_order: str
     value_range: float
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: Sequence[float]
+    std: Sequence[float]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "mean", tuple(self.mean))
         object.__setattr__(self, "std", tuple(self.std))
         if self.channel_order not in CHANNEL_ORDERS:

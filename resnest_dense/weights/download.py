@@ -116,9 +116,9 @@ def _wanted(source: Entry | str) -> _Wanted:
     name = unquote(urlsplit(source).path).rpartition("/")[2]
     # PyTorch-Encoding's files are published in archives.
     unzipped = f"{name.removesuffix('.zip')}.pth"
-    entry = catalog.find(name) or catalog.find(source) or catalog.find(unzipped)
-    if entry is not None:
-        return _of(entry, dict.fromkeys([source, *entry.addresses]))
+    found = catalog.find(name) or catalog.find(source) or catalog.find(unzipped)
+    if found is not None:
+        return _of(found, dict.fromkeys([source, *found.addresses]))
     if not name:
         raise ResNeStError(f"{source} names no file: give the address of a weight file.")
     # Many addresses end in the same word ("model.safetensors"), and the folder is one.

@@ -18,7 +18,7 @@ try:
     import safetensors
     from safetensors.torch import load_file, save_file
 except ImportError:
-    safetensors = None
+    safetensors = None  # type: ignore[assignment]
 
 __all__ = ["read", "read_checkpoint", "write"]
 

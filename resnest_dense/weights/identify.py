@@ -36,9 +36,9 @@ def detect_layout(keys: Iterable[str], *, name: str = "the state dict") -> tuple
         found += [(layout, prefix) for prefix in prefixes
                   if any(prefix + stem in keys for stem in layout.stem_keys)]
     if len(found) > 1:
-        prefixes = ", ".join(repr(prefix) for _, prefix in found)
+        listed = ", ".join(repr(prefix) for _, prefix in found)
         raise ResNeStError(
-            f"{name} holds {len(found)} ResNeSts, under the prefixes {prefixes}: save the entries "
+            f"{name} holds {len(found)} ResNeSts, under the prefixes {listed}: save the entries "
             "of one of them to a file of their own and load that."
         )
     if not found:
@@ -149,9 +149,11 @@ def read_architecture(backbone: Mapping[str, Tensor]) -> Architecture | None:
     Args:
         backbone: weights under our names, without prefix.
     """
-    blocks = tuple(len({match[1] for name in backbone
-                        if (match := re.match(rf"{stage}\.(\d+)\.conv1\.weight", name))})
-                   for stage in STAGE_NAMES)
+    res2, res3, res4, res5 = (
+        len({match[1] for name in backbone
+             if (match := re.match(rf"{stage}\.(\d+)\.conv1\.weight", name))})
+        for stage in STAGE_NAMES)
+    blocks = (res2, res3, res4, res5)
     stem = backbone.get("stem.conv1_1.weight")
     narrow, wide = (backbone.get(f"res2.0.{name}.weight") for name in ("conv1", "conv2.conv"))
     if narrow is None or wide is None or narrow.dim() != 4 or wide.dim() != 4 or not all(blocks):

@@ -162,7 +162,7 @@ def _rename(name: str, rows: _Rows, stages: Mapping[str, str]) -> str | None:
     for pattern, template in rows:
         if match := pattern.fullmatch(name):
             fields = match.groupdict()
-            return template.format(**{**fields, "stage": stages.get(fields.get("stage"))})
+            return template.format(**{**fields, "stage": stages.get(fields.get("stage", ""))})
     return None
 
 

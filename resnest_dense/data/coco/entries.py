@@ -181,7 +181,7 @@ def _check_flags(report: CocoReport, entries: Entries) -> None:
             report.add("crowd-missing", entries.where(index))
         elif entry["iscrowd"] not in (0, 1):
             report.add("crowd-value", f"{entries.where(index)}: iscrowd={entry['iscrowd']!r}")
-        area = entry.get("area")
+        area: Any = entry.get("area")
         if type(area) not in (int, float):
             report.add("area-missing", f"{entries.where(index)}: area={area!r}")
         elif not 0 < area < math.inf:

@@ -38,7 +38,7 @@ def check_keypoints(report: CocoReport, entries: Entries, categories: list[dict]
             report.add("keypoints-category", f"category {category['name']!r} has {len(names)}, the "
                                              f"model {keypoints}")
     marked = np.zeros(len(entries.images), dtype=np.int64)
-    for index in np.flatnonzero(usable):
+    for index in np.flatnonzero(usable).tolist():
         marked[entries.image[index]] += _check_points(report, entries, index, keypoints)
     annotated = np.bincount(entries.image, minlength=len(marked)) > 0
     report.add_where("keypoints-none", annotated & (marked == 0),

@@ -58,9 +58,9 @@ def _form_fault(mask: Any) -> str | None:
         return None
     if isinstance(mask, dict):
         size, counts = mask.get("size"), mask.get("counts")
-        pair = isinstance(size, list) and len(size) == 2
-        known = isinstance(counts, (list, str))
-        return None if pair and known and _are_counts(size, counts) else "rle-form"
+        if isinstance(size, list) and len(size) == 2 and isinstance(counts, (list, str)):
+            return None if _are_counts(size, counts) else "rle-form"
+        return "rle-form"
     if not isinstance(mask, list) or not all(isinstance(polygon, list) for polygon in mask):
         return "mask-form"
     valid = sum(map(_has_points, mask))

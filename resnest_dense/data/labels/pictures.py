@@ -11,7 +11,7 @@ __all__ = ["default_palette", "draw_labels"]
 _ROW = 16  # height of a row of the legend in pixels
 
 
-def default_palette(classes: int) -> list[tuple[int, int, int]]:
+def default_palette(classes: int) -> list[tuple[int, ...]]:
     """As many colours (R, G, B), 0 to 255; neighbours in the list differ much."""
     golden = (5**0.5 - 1) / 2
     return [tuple(int(255 * x) for x in colorsys.hsv_to_rgb(i * golden % 1, 0.75, 1 - i % 3 * 0.25))
@@ -35,7 +35,7 @@ def draw_labels(image: np.ndarray, labels: np.ndarray, classes: Sequence[str], *
     seen = [i for i in np.unique(labels) if i < len(classes)]
     for i in seen:
         where = labels == i
-        drawn[where] = (1 - opacity) * drawn[where] + opacity * np.float32(palette[i])
+        drawn[where] = (1 - opacity) * drawn[where] + opacity * np.array(palette[i], np.float32)
     height, width = labels.shape
     wide = max((len(classes[i]) for i in seen), default=0) * 7 + 30
     picture = Image.new("RGB", (width + wide, max(height, _ROW * len(seen) + 8)), "white")

@@ -59,7 +59,7 @@ def areas(prediction: np.ndarray, label: np.ndarray, classes: int, *,
 
 def score_areas(counts: Iterable[np.ndarray]) -> SegmentationScores:
     """Scores of the sum of the :func:`areas` of all images."""
-    hit, predicted, labelled = np.sum(list(counts), axis=0, dtype=np.float64)
+    hit, predicted, labelled = np.array(list(counts), dtype=np.float64).sum(axis=0)
     union = predicted + labelled - hit
     with np.errstate(invalid="ignore"):
         iou, accuracy = hit / union, hit / labelled

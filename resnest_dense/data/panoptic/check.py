@@ -109,7 +109,7 @@ def _check_segments(report: CocoReport, annotations: list[dict], categories: lis
     names = {category["id"]: category["name"] for category in categories}
     things = thing_categories(categories)
     report.per_class = dict.fromkeys(names.values(), 0)
-    sides = Counter()
+    sides: Counter[bool] = Counter()
     for entry in annotations:
         ids = Counter(segment.get("id") for segment in entry["segments_info"])
         for segment_id, count in ids.items():
