@@ -14,7 +14,8 @@ _SPLIT = "Check that the file belongs to these images, and that its export was c
 _MASK_SOURCE = "Export the set with masks, or train a detector without a mask head."
 _RLE = "Write {'size': [height, width], 'counts': ...} as pycocotools.mask.encode does."
 
-_IMAGES = {
+KINDS = {
+    # images
     "no-images": Kind("error", "the set has no images", _SPLIT),
     "image-id": Kind("error", "image without a usable id (a number or a text)", _IDS),
     "image-id-repeated": Kind(
@@ -66,9 +67,7 @@ _IMAGES = {
     "image-only-crowds": Kind(
         "dropped", "image that has nothing but crowd regions or invalid polygons",
         "Nothing; to train on them set DATALOADER.FILTER_EMPTY_ANNOTATIONS to False."),
-}
-
-_CATEGORIES = {
+    # categories
     "no-categories": Kind(
         "error", "the set has no categories", "List the classes in 'categories'."),
     "category-id-repeated": Kind(
@@ -89,9 +88,7 @@ _CATEGORIES = {
     "class-names": Kind(
         "error", "class with another name than in the model",
         "Give both sets the same categories with the same ids."),
-}
-
-_ANNOTATIONS = {
+    # annotations
     "no-annotations": Kind("error", "the set has no annotations", _SPLIT),
     "nothing-to-train": Kind(
         "error", "no annotation is left to train on", "See what is dropped, and correct that."),
@@ -134,9 +131,7 @@ _ANNOTATIONS = {
     "area-not-positive": Kind(
         "note", "area is not above 0: the COCO evaluation puts the object in the wrong size group",
         "Write the area in square pixels: of the mask, or width x height of the box."),
-}
-
-_BOXES = {
+    # boxes
     "bbox-missing": Kind(
         "error", "annotation without a bbox", "Add 'bbox': [x, y, width, height] in pixels."),
     "bbox-length": Kind(
@@ -165,9 +160,7 @@ _BOXES = {
     "bbox-clipped": Kind(
         "note", "bbox ends right of or below the image: clipped at the border",
         "Clip the boxes in the file too: the evaluation measures against the whole box."),
-}
-
-_MASKS = {
+    # masks
     "mask-missing": Kind("error", "annotation without a segmentation", _MASK_SOURCE),
     "mask-form": Kind(
         "error", "segmentation is neither a list of polygons nor RLE",
@@ -201,9 +194,7 @@ _MASKS = {
     "bbox-mask-differ": Kind(
         "note", "bbox and mask share less than half of their extent",
         "Check the box; pycocotools.mask.toBbox gives that of a mask."),
-}
-
-_KEYPOINTS = {
+    # keypoints
     "keypoints-form": Kind(
         "error", "keypoints are not one flat list of finite numbers",
         "Write [x1, y1, v1, x2, y2, v2, ...]."),
@@ -227,5 +218,3 @@ _KEYPOINTS = {
         "dropped", "image without a marked keypoint",
         "Nothing; MODEL.ROI_KEYPOINT_HEAD.MIN_KEYPOINTS_PER_IMAGE sets how many it takes."),
 }
-
-KINDS = {**_IMAGES, **_CATEGORIES, **_ANNOTATIONS, **_BOXES, **_MASKS, **_KEYPOINTS}
