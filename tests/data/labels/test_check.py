@@ -59,6 +59,11 @@ def test_what_is_odd_is_told(tmp_path, label, options, said):
     assert said in report.table()
 
 
+def test_only_classes_in_use_have_to_occur(tmp_path):
+    report = check(tmp_path, ALL * 0, used=("a", "c"))
+    assert report.findings["unseen"].examples == ["c"]
+
+
 @pytest.mark.parametrize("part", ["images/0.jpg", "labels/0.png"])
 def test_a_broken_file_is_named(tmp_path, part):
     write(tmp_path, np.uint8(ALL))
