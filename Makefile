@@ -9,10 +9,10 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .PHONY: demo demo-seg test install lock clean
 
 demo: install
-	$(BIN)/python tools/mini_coco_demo.py --out results/demo
+	$(BIN)/python -m demo.detection --out results/demo
 
 demo-seg: install
-	$(BIN)/python -W ignore tools/mini_ade_demo.py --out results/demo-seg
+	$(BIN)/python -W ignore -m demo.segmentation --out results/demo-seg
 
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

@@ -22,7 +22,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from resnest_dense.benchmark import describe_machine
-from resnest_dense.data.coco_check import check_coco
+from resnest_dense.data.coco.check import check_coco
 
 IMAGES, ANNOTATIONS, CATEGORIES = 118_287, 860_001, 80
 WIDTH, HEIGHT = 640, 480

@@ -19,8 +19,7 @@ from torch.nn import functional as F
 from resnest_dense import create_backbone, fuse, get_architecture, list_architectures
 from resnest_dense.d2 import get_cfg
 from resnest_dense.nn.stages import STAGE_NAMES
-from resnest_dense.weights.layouts import get_layout
-from resnest_dense.weights.translate import from_ours
+from resnest_dense.weights.layouts import from_ours, get_layout
 
 __all__ = ["CANDIDATES", "DEPTHS", "Candidate", "candidates_for", "draw_images",
            "draw_weights", "load_peer", "official_wrapper"]

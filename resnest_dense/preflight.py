@@ -9,35 +9,17 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnest_dense.errors import ResNeStError
+from resnest_dense.findings import Finding
 from resnest_dense.nn.sync_norm import SyncBatchNorm
 
-__all__ = ["Finding", "InputSettings", "check_input", "check_learning_rate", "check_norms",
-           "check_weights", "conclude"]
+__all__ = ["InputSettings", "check_input", "check_learning_rate", "check_norms", "check_weights",
+           "log_and_raise"]
 
 # Below this many images a group, batch statistics are too noisy (Group Normalization, figure 1,
 # arXiv 1803.08494: the error of batch norm rises from 8 images a group on).
 _LEAST_IMAGES = 8
 _IMAGENET_MEAN = {"RGB": (123.675, 116.28, 103.53), "BGR": (103.53, 116.28, 123.675)}
 _OTHER_ORDER = {"RGB": "BGR", "BGR": "RGB"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the preflight.
-
-    Args:
-        subject: what was looked at.
-        severity: "fine", "warning", or "error" where training would certainly go wrong.
-        text: what was seen, and the remedy where it is not fine.
-    """
-
-    subject: str
-    severity: str
-    text: str
-
-    def __str__(self) -> str:
-        mark = "" if self.severity == "fine" else f"{self.severity}: "
-        return f"Preflight, {self.subject}: {mark}{self.text}"
 
 
 @dataclass(frozen=True)
@@ -172,10 +154,10 @@ def check_weights(backbone: nn.Module, loaded: tuple[tuple[int, int], tuple[int,
                    "schedule several times as long as one from ImageNet weights.")
 
 
-def conclude(findings: Sequence[Finding], everywhere: Iterable[Sequence[Finding]],
-             log: Callable[[str, bool], None], *, switch: str, proceed: bool) -> None:
-    """Logs every line, and stops the run at an error: in all processes or in none, as one alone
-    would leave the others waiting.
+def log_and_raise(findings: Sequence[Finding], everywhere: Iterable[Sequence[Finding]],
+                  log: Callable[[str, bool], None], *, switch: str, proceed: bool) -> None:
+    """Logs a line for each finding, and stops the run at an error: in all processes or in none, as
+    one alone would leave the others waiting.
 
     Args:
         findings: of this process.
@@ -187,13 +169,14 @@ def conclude(findings: Sequence[Finding], everywhere: Iterable[Sequence[Finding]
     Raises:
         ResNeStError: an error, unless ``proceed``.
     """
-    errors = {finding.subject: finding for found in (*everywhere, findings) for finding in found
+    errors = {finding.kind: finding for found in (*everywhere, findings) for finding in found
               if finding.severity == "error"}
-    for line in dict.fromkeys([*findings, *errors.values()]):
-        log(str(line), line.severity != "fine")
+    lines = {f"Preflight, {finding}": finding for finding in [*findings, *errors.values()]}
+    for line, finding in lines.items():
+        log(line, finding.severity != "fine")
     if errors and not proceed:
-        raise ResNeStError(f"{' '.join(map(str, errors.values()))} To train all the same, give "
-                           f"{switch}.")
+        wrong = " ".join(f"Preflight, {finding}" for finding in errors.values())
+        raise ResNeStError(f"{wrong} To train all the same, give {switch}.")
 
 
 def _learns(norm: nn.Module) -> bool:

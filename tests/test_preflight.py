@@ -12,7 +12,7 @@ from resnest_dense.preflight import (
     check_learning_rate,
     check_norms,
     check_weights,
-    conclude,
+    log_and_raise,
 )
 
 KEYS = ("INPUT.FORMAT", "MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD")
@@ -47,7 +47,7 @@ def test_what_is_certainly_wrong_is_an_error_that_names_the_keys(images, setting
     found = look(images, **settings)
     assert found.severity == "error"
     with pytest.raises(ResNeStError, match=words):
-        conclude([found], [[found]], lambda line, concern: None, switch="--x", proceed=False)
+        log_and_raise([found], [[found]], lambda line, concern: None, switch="--x", proceed=False)
 
 
 def test_microsofts_resnets_have_a_std_of_one_on_purpose():
@@ -104,8 +104,8 @@ def test_a_line_each_and_the_switch_lets_training_go_on():
     lines = []
     keep = lambda line, concern: lines.append((line, concern))
     with pytest.raises(ResNeStError, match="LR is 0.*give --x"):
-        conclude(found, [found], keep, switch="--x", proceed=False)
-    conclude(found, [found], keep, switch="--x", proceed=True)
+        log_and_raise(found, [found], keep, switch="--x", proceed=False)
+    log_and_raise(found, [found], keep, switch="--x", proceed=True)
     assert [concern for _, concern in lines] == [True, False] * 2
     assert lines[0][0].startswith("Preflight, learning rate: error: LR is 0")
 
@@ -113,4 +113,4 @@ def test_a_line_each_and_the_switch_lets_training_go_on():
 def test_an_error_in_another_process_stops_this_one_too():
     fine, wrong = look(batch()), look(batch(1 / 255, torch.float32))
     with pytest.raises(ResNeStError, match="the images are 0 to 1"):
-        conclude([fine], [[fine], [wrong]], lambda *_: None, switch="--x", proceed=False)
+        log_and_raise([fine], [[fine], [wrong]], lambda *_: None, switch="--x", proceed=False)

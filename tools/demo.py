@@ -11,7 +11,7 @@ import sys
 
 from resnest_dense.d2.predictions import annotate_detections, write_detections
 from resnest_dense.d2.predictor import DetectionPredictor
-from resnest_dense.data.images import find_images
+from resnest_dense.data.media import find_images
 from resnest_dense.errors import ResNeStError
 
 

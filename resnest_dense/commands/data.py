@@ -45,8 +45,8 @@ def _add_show(parser):
 
 
 def _check_data(args: argparse.Namespace) -> int:
-    from resnest_dense.data.coco_check import check_coco
-    from resnest_dense.data.panoptic_check import check_panoptic
+    from resnest_dense.data.coco.check import check_coco
+    from resnest_dense.data.panoptic.check import check_panoptic
 
     reports, instances = [], args.json
     if args.panoptic:

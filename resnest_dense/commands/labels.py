@@ -29,8 +29,8 @@ def _add_classes(command: argparse.ArgumentParser) -> None:
 
 
 def _check_labels(args: argparse.Namespace) -> int:
-    from resnest_dense.data.label_check import check_labels
-    from resnest_dense.data.label_folder import find_orphans, find_pairs, read_classes
+    from resnest_dense.data.labels.check import check_labels
+    from resnest_dense.data.labels.folder import find_orphans, find_pairs, read_classes
 
     classes = read_classes(args.classes).names
     report = check_labels(find_pairs(args.images, args.labels), classes, name=args.labels,
@@ -41,12 +41,12 @@ def _check_labels(args: argparse.Namespace) -> int:
     total = max(report.pixels.sum(), 1)
     for name, pixels in zip(classes, report.pixels):
         print(f"  {name:24} {100 * pixels / total:6.2f} % of the labelled pixels")
-    return 1 if report.wrong else 0
+    return 1 if report.errors else 0
 
 
 def _score_labels(args: argparse.Namespace) -> None:
-    from resnest_dense.data.label_folder import read_classes
-    from resnest_dense.data.segmentation_scores import score_folders
+    from resnest_dense.data.labels.folder import read_classes
+    from resnest_dense.data.labels.scores import score_folders
 
     classes = read_classes(args.classes).names
     scores = score_folders(args.predictions, args.labels, len(classes),

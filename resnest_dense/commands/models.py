@@ -31,7 +31,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def _predict(args: argparse.Namespace) -> None:
     from resnest_dense.config_kinds import find_any_config
-    from resnest_dense.data.images import find_images, split_videos
+    from resnest_dense.data.media import find_images, split_videos
 
     stills, videos = split_videos(args.inputs)
     images = find_images(stills)
@@ -66,7 +66,7 @@ def _attention(args: argparse.Namespace) -> None:
     from resnest_dense.attention import record_attention
     from resnest_dense.attention.figure import write_attention
     from resnest_dense.attention.models import open_model
-    from resnest_dense.data.images import find_images, read_rgb
+    from resnest_dense.data.media import find_images, read_rgb
 
     [path] = find_images([args.image])[:1]
     image = read_rgb(path)

@@ -30,7 +30,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 def _evaluate_published(args: argparse.Namespace) -> int:
     from resnest_dense.doctor import versions_table
     from resnest_dense.weights import catalog, fetch
-    from resnest_dense.weights.published import compare, wanted_metrics
+    from resnest_dense.weights.published_scores import compare, wanted_metrics
 
     entry = catalog.get(args.name)
     metrics = wanted_metrics(entry, multi_scale=args.multi_scale)

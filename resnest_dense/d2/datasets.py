@@ -9,8 +9,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.catalog import Metadata
 
 from resnest_dense.d2.panoptic import is_derived
-from resnest_dense.data.coco_check import check_coco
-from resnest_dense.data.panoptic_check import check_panoptic
+from resnest_dense.data.coco.check import check_coco
+from resnest_dense.data.panoptic.check import check_panoptic
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 
 __all__ = ["check_datasets", "require_dataset"]

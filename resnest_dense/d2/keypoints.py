@@ -6,7 +6,7 @@ import re
 from detectron2.config import CfgNode
 from detectron2.data.datasets.builtin_meta import COCO_PERSON_KEYPOINT_NAMES
 
-from resnest_dense.data.label_pictures import default_palette
+from resnest_dense.data.labels.pictures import default_palette
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["flip_map", "keypoint_metadata", "use_keypoints"]

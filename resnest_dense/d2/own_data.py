@@ -10,9 +10,9 @@ from detectron2.data.datasets import register_coco_instances
 
 from resnest_dense.d2.keypoints import keypoint_metadata, use_keypoints
 from resnest_dense.d2.panoptic import derived_folder, panoptic_metadata, register_panoptic
-from resnest_dense.data.coco_json import load_coco_json
+from resnest_dense.data.coco.reading import load_coco_json
 from resnest_dense.data.own_files import files_of
-from resnest_dense.data.panoptic_json import load_panoptic_json, thing_categories
+from resnest_dense.data.panoptic.reading import load_panoptic_json, thing_categories
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["use_own_data"]

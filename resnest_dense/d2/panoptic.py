@@ -8,10 +8,10 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.catalog import Metadata
 from detectron2.data.datasets import load_coco_json
 
-from resnest_dense.data.coco_json import load_sections
-from resnest_dense.data.label_pictures import default_palette
-from resnest_dense.data.panoptic_derived import write_instances, write_stuff_labels
-from resnest_dense.data.panoptic_json import stuff_labels, thing_categories
+from resnest_dense.data.coco.reading import load_sections
+from resnest_dense.data.labels.pictures import default_palette
+from resnest_dense.data.panoptic.derived import write_instances, write_stuff_labels
+from resnest_dense.data.panoptic.reading import stuff_labels, thing_categories
 
 __all__ = ["derive_missing", "derived_folder", "is_derived", "panoptic_metadata",
            "register_panoptic", "use_derived_stuff"]

@@ -13,8 +13,7 @@ from PIL import Image
 
 from resnest_dense.d2.classes import Classes
 from resnest_dense.d2.predictor import DetectionPredictor
-from resnest_dense.data.images import read_rgb, unique_stems
-from resnest_dense.data.videos import annotate_video
+from resnest_dense.data.media import annotate_video, read_rgb, unique_stems
 
 __all__ = ["annotate_detections", "write_detections"]
 
@@ -65,7 +64,7 @@ def annotate_detections(predictor: DetectionPredictor, video: str | Path, out: s
     Args:
         predictor: the detector.
         video: file.
-        out: folder of the two files of :func:`resnest_dense.data.videos.annotate_video`; ``found``
+        out: folder of the two files of :func:`resnest_dense.data.media.annotate_video`; ``found``
             in its JSON is a list of COCO-format results, ``image_id`` the number of the frame.
 
     Returns:

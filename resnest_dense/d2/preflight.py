@@ -8,8 +8,9 @@ from detectron2.utils import comm
 
 from resnest_dense import preflight
 from resnest_dense.d2.coverage import Coverage
+from resnest_dense.findings import Finding
 from resnest_dense.nn import ResNeSt
-from resnest_dense.preflight import Finding, InputSettings
+from resnest_dense.preflight import InputSettings
 from resnest_dense.weights import LoadReport
 from resnest_dense.weights.matching import bare_model
 
@@ -41,7 +42,8 @@ def check_first_batch(trainer: DefaultTrainer, report: LoadReport | Coverage | N
     if trainer.start_iter >= trainer.max_iter:
         return
     findings = _look(trainer, report, resumed)
-    preflight.conclude(findings, comm.all_gather(findings), _log, switch=SWITCH, proceed=proceed)
+    preflight.log_and_raise(findings, comm.all_gather(findings), _log, switch=SWITCH,
+                            proceed=proceed)
 
 
 def _look(trainer: DefaultTrainer, report: LoadReport | Coverage | None,

@@ -14,7 +14,7 @@ from PIL import Image
 
 from resnest_dense.d2.datasets import require_dataset
 from resnest_dense.d2.trainer import Trainer
-from resnest_dense.data.label_pictures import default_palette
+from resnest_dense.data.labels.pictures import default_palette
 
 __all__ = ["show_lazy_training_data", "show_training_data"]
 

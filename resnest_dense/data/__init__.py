@@ -1,1 +1,1 @@
-"""Data sets: checks of COCO-format files, and the embedded miniature sets."""
+"""Data sets: checks of COCO, panoptic and label-PNG sets, and the files that a user names."""

@@ -71,6 +71,6 @@ def files_of(args: argparse.Namespace, split: str, *,
     return files
 
 
-def _require(fine, message):
+def _require(fine: bool, message: str) -> None:
     if not fine:
         raise ResNeStValueError(message)

@@ -13,7 +13,7 @@ from resnest_dense.mmseg.loading import initialize
 from resnest_dense.mmseg.norm import read_norm
 from resnest_dense.mmseg.registry import MODELS
 from resnest_dense.nn.stages import STAGE_NAMES
-from resnest_dense.weights.translate import detect_layout
+from resnest_dense.weights.identify import detect_layout
 
 __all__ = ["ResNeSt"]
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from resnest_dense.errors import ResNeStError
 from resnest_dense.nn import ResNeSt
-from resnest_dense.weights.translate import to_ours
+from resnest_dense.weights.identify import to_ours
 
 __all__ = ["fit_checkpoint", "segmentor_names"]
 

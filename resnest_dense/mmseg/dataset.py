@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmseg.datasets import BaseSegDataset
 
-from resnest_dense.data.label_folder import find_pairs
+from resnest_dense.data.labels.folder import find_pairs
 from resnest_dense.mmseg.registry import DATASETS
 
 __all__ = ["FolderDataset"]

@@ -9,7 +9,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from resnest_dense.data.label_check import check_labels
+from resnest_dense.data.labels.check import check_labels
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.mmseg.checkpoint import fit_checkpoint
 from resnest_dense.mmseg.preflight import check_first_batch
@@ -117,12 +117,9 @@ def check_dataset(dataset, model: nn.Module, *, name: str, limit: int | None = N
     # A set may use some classes of its files only.
     raw = dataset.METAINFO["classes"] if first.get("label_map") else classes
     report = check_labels(
-        [(entry["img_path"], entry["seg_map_path"]) for entry in entries], raw,
+        [(entry["img_path"], entry["seg_map_path"]) for entry in entries], raw, used=classes,
         name=name, limit=limit, reduce_zero_label=bool(first.get("reduce_zero_label")),
     )
-    unseen = [name for name in report.findings.pop("unseen", []) if name in classes]
-    for name in unseen:
-        report.add("unseen", name)
     print_log(report.table(), logger="current")
     report.raise_if_wrong()
 

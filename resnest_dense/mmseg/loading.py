@@ -23,8 +23,7 @@ from resnest_dense.mmseg.checkpoint import segmentor_names
 from resnest_dense.nn import ResNeSt
 from resnest_dense.weights import InputContract, LoadReport, check_contract, load, prepare
 from resnest_dense.weights.matching import has_one_backbone
-from resnest_dense.weights.metadata import read_metadata
-from resnest_dense.weights.source import Weights
+from resnest_dense.weights.source import Weights, read_metadata
 
 __all__ = ["check_input", "initialize", "install", "turns_channels", "uninstall"]
 

@@ -5,7 +5,7 @@ import inspect
 import torch
 from mmseg.evaluation import IoUMetric
 
-from resnest_dense.data.segmentation_scores import score_areas
+from resnest_dense.data.labels.scores import score_areas
 from resnest_dense.mmseg.registry import METRICS
 
 __all__ = ["SegmentationMetric"]

@@ -14,12 +14,12 @@ from PIL import Image
 
 from resnest_dense import weights
 from resnest_dense.configs import find_config
-from resnest_dense.data.label_pictures import default_palette, draw_labels
-from resnest_dense.data.videos import annotate_video
+from resnest_dense.data.labels.pictures import default_palette, draw_labels
+from resnest_dense.data.media import annotate_video
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.mmseg.checkpoint import fit_checkpoint
 from resnest_dense.mmseg.loading import check_input
-from resnest_dense.weights.metadata import read_metadata
+from resnest_dense.weights.source import read_metadata
 
 __all__ = ["SegmentationPredictor", "annotate_segments", "find_checkpoint", "write_predictions"]
 
@@ -110,7 +110,7 @@ def annotate_segments(predictor: SegmentationPredictor, video: str | Path,
     Args:
         predictor: the model.
         video: file.
-        out: folder of the two files of :func:`resnest_dense.data.videos.annotate_video`; ``found``
+        out: folder of the two files of :func:`resnest_dense.data.media.annotate_video`; ``found``
             in its JSON is the share of the frame's pixels that each class has.
 
     Returns:

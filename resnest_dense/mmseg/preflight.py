@@ -9,8 +9,9 @@ from torch import nn
 
 from resnest_dense import nn as network
 from resnest_dense import preflight
+from resnest_dense.findings import Finding
 from resnest_dense.mmseg.loading import turns_channels
-from resnest_dense.preflight import Finding, InputSettings
+from resnest_dense.preflight import InputSettings
 
 __all__ = ["check_first_batch"]
 
@@ -35,7 +36,7 @@ def check_first_batch(runner: Runner, model: nn.Module, batch: dict, *, proceed:
     if runner.world_size > 1:
         gathered = [None] * runner.world_size
         dist.all_gather_object(gathered, findings)
-    preflight.conclude(
+    preflight.log_and_raise(
         findings, gathered, _log, proceed=proceed,
         switch="custom_hooks the entry dict(type=\"resnest_dense.PreflightHook\", proceed=True)")
 

@@ -11,7 +11,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from resnest_dense.configs import find_config
-from resnest_dense.data.label_folder import read_classes
+from resnest_dense.data.labels.folder import read_classes
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 
 __all__ = ["add_arguments", "build_runner", "read_config", "use_folders"]
@@ -72,7 +72,7 @@ def use_folders(cfg: Config, classes: str | Path, *, train: Sequence[str | Path]
 
     Args:
         cfg: changed in place.
-        classes: class list, see :func:`resnest_dense.data.label_folder.read_classes`.
+        classes: class list, see :func:`resnest_dense.data.labels.folder.read_classes`.
         train: (folder of images, folder of labels) to train on; left as it is if None.
         val: the same to validate and test on.
         reduce_zero_label: label 0 is no class and 1 the first one.

@@ -5,7 +5,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
-from resnest_dense.data.label_pictures import draw_labels
+from resnest_dense.data.labels.pictures import draw_labels
 
 __all__ = ["show_training_data"]
 

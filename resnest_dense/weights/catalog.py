@@ -28,7 +28,7 @@ _VARIABLE = "RESNEST_DENSE_CATALOG"
 
 @dataclass(frozen=True)
 class Entry:
-    """One published file (recipes.md 1.3, 2.3, 4.5, 4.7 and 5).
+    """One published file (docs/recipes.md 1.3, 2.3, 4.5, 4.7 and 5).
 
     Args:
         name: what :func:`get` knows it by.
@@ -117,8 +117,8 @@ def _read_catalog(path: Path) -> Mapping[str, Entry]:
                    for name, row in family["entries"].items()]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ResNeStError(
-            f"{path}, named by {_VARIABLE}, is no catalog of weights ({error!r}): it has the form of "
-            f"{_PUBLISHED}."
+            f"{path}, named by {_VARIABLE}, is no catalog of weights ({error!r}): it has the form "
+            f"of {_PUBLISHED}."
         ) from error
     return types.MappingProxyType({entry.name: entry for entry in entries})
 

@@ -8,7 +8,7 @@ from resnest_dense.errors import ResNeStValueError
 __all__ = ["InputContract", "check_contract"]
 
 CHANNEL_ORDERS = ("RGB", "BGR")
-# Published configs of the same weights differ by half a grey level (recipes.md 1.3).
+# Published configs of the same weights differ by half a grey level (docs/recipes.md 1.3).
 _MEAN_TOLERANCE = 1 / 255
 _STD_TOLERANCE = 0.01
 
@@ -29,10 +29,10 @@ class InputContract:
 
     channel_order: str
     value_range: float
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: Sequence[float]
+    std: Sequence[float]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "mean", tuple(self.mean))
         object.__setattr__(self, "std", tuple(self.std))
         if self.channel_order not in CHANNEL_ORDERS:

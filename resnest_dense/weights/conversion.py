@@ -10,18 +10,19 @@ import torch
 from torch import Tensor
 
 from resnest_dense.errors import ResNeStError
-from resnest_dense.weights.digests import Digests
+from resnest_dense.nn import Deformable, ResNeSt
+from resnest_dense.nn.stages import STAGE_NAMES
 from resnest_dense.weights.files import read, write
-from resnest_dense.weights.identify import possible_architectures
-from resnest_dense.weights.layouts import get_layout
-from resnest_dense.weights.metadata import write_metadata
-from resnest_dense.weights.rebuild import features_of
-from resnest_dense.weights.source import Source, open_weights
-from resnest_dense.weights.translate import from_ours, to_ours
+from resnest_dense.weights.identify import possible_architectures, read_architecture, to_ours
+from resnest_dense.weights.layouts import COUNTER, from_ours, get_layout
+from resnest_dense.weights.source import Source, open_weights, write_metadata
+from resnest_dense.weights.transfer import Digests
 
 __all__ = ["convert"]
 
 _FEATURE_TOLERANCE = 1e-5  # of the largest value; sums are not always in the same order
+_SIDE = 64  # of the image that features are taken of, in pixels: two in the last stage
+_TAPS = 3 * 3
 
 _logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def _compare(out: Path, state: Mapping[str, Tensor]) -> None:
 
 def _compare_features(out: Path, backbone: Mapping[str, Tensor]) -> bool:
     """Whether the features could be compared; raises where they differ."""
-    before, after = features_of(backbone), features_of(to_ours(read(out)).backbone)
+    before, after = _features_of(backbone), _features_of(to_ours(read(out)).backbone)
     if before is None or after is None:
         return False
     for name, tensor in before.items():
@@ -94,3 +95,47 @@ def _same(a: Tensor, b: Tensor) -> bool:
     alike = a.dtype == b.dtype and a.shape == b.shape
     # Weights of a training that failed are weights too.
     return alike and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True)
+
+
+def _features_of(backbone: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """The features that a network with these weights gives of one fixed random image.
+
+    Args:
+        backbone: weights under our names, without prefix; entries of a classifier do not matter.
+
+    Returns:
+        Features by name; None where the weights are a part of a network, or of one of another kind.
+    """
+    network = _rebuild(backbone)
+    if network is None:
+        return None
+    # Copied: kernels add up in another order where a file's tensors are not aligned in memory.
+    missing, _ = network.to_empty(device="cpu").load_state_dict(backbone, strict=False)
+    if any(not name.endswith(COUNTER) for name in missing):
+        return None
+    image = torch.rand(1, network.in_channels, _SIDE, _SIDE,
+                       generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return network.eval()(image)
+
+
+def _rebuild(backbone: Mapping[str, Tensor]) -> ResNeSt | None:
+    architecture = read_architecture(backbone)
+    stem = backbone.get("stem.conv1_1.weight", backbone.get("stem.conv1.weight"))
+    if architecture is None or stem is None or stem.dim() != 4:
+        return None
+    norms = {"BN": "running_mean", "GN": "weight"}
+    norm = next((name for name, part in norms.items()
+                 if f"res2.0.conv1.norm.{part}" in backbone), "")
+    with torch.device("meta"):  # nothing is initialised only to be overwritten
+        return ResNeSt(architecture, norm=norm, in_channels=stem.shape[1],
+                       deform=_read_deformable(backbone))
+
+
+def _read_deformable(backbone: Mapping[str, Tensor]) -> Deformable | None:
+    stages = tuple(s for s in STAGE_NAMES if f"{s}.0.conv2_offset.weight" in backbone)
+    if not stages:
+        return None
+    offset = backbone[f"{stages[0]}.0.conv2_offset.weight"]
+    groups = backbone[f"{stages[0]}.0.conv1.weight"].shape[0] // offset.shape[1]
+    return Deformable(stages, modulated=offset.shape[0] == 3 * groups * _TAPS, groups=groups)

@@ -15,10 +15,16 @@ from filelock import FileLock
 from resnest_dense.errors import ResNeStError
 from resnest_dense.weights import catalog
 from resnest_dense.weights.catalog import Entry
-from resnest_dense.weights.digests import Digests
-from resnest_dense.weights.transfer import AddressFailed, ConnectionCut, Progress, receive, unpack
+from resnest_dense.weights.transfer import (
+    AddressFailed,
+    ConnectionCut,
+    Digests,
+    Progress,
+    receive,
+    unpack,
+)
 
-__all__ = ["fetch", "weights_dir"]
+__all__ = ["fetch", "verify", "weights_dir"]
 
 _FOLDER_VARIABLE = "RESNEST_DENSE_WEIGHTS_DIR"
 
@@ -80,6 +86,29 @@ def fetch(source: Entry | str, *, directory: str | os.PathLike | None = None,
     return path
 
 
+def verify(path: str | os.PathLike) -> Entry:
+    """The entry of the catalog that the file at ``path`` is, by its content.
+
+    Raises:
+        ResNeStError: no entry has its name or hash, no hash was published, or the hash differs.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ResNeStError(f"There is no file {path}.")
+    digests = Digests("unstated").read(path)
+    entry = next(filter(None, map(catalog.find, (path.name, *digests.values()))), None)
+    if entry is None:
+        raise ResNeStError(
+            f"{path}: the catalog has no file of this name or hash; its SHA-256 is "
+            f"{digests.values()[0]}. It may be whole all the same, but nobody published its hash."
+        )
+    if entry.hash is None:
+        raise ResNeStError(f"{path} cannot be checked: no hash of {entry.name} was published.")
+    if wrong := digests.check(entry.hash):
+        raise ResNeStError(f"{path} is not {entry.name}: {wrong}. Delete it and fetch it again.")
+    return entry
+
+
 def _wanted(source: Entry | str) -> _Wanted:
     if isinstance(source, Entry) or source in catalog.names() or "://" not in source:
         entry = source if isinstance(source, Entry) else catalog.get(source)
@@ -87,9 +116,9 @@ def _wanted(source: Entry | str) -> _Wanted:
     name = unquote(urlsplit(source).path).rpartition("/")[2]
     # PyTorch-Encoding's files are published in archives.
     unzipped = f"{name.removesuffix('.zip')}.pth"
-    entry = catalog.find(name) or catalog.find(source) or catalog.find(unzipped)
-    if entry is not None:
-        return _of(entry, dict.fromkeys([source, *entry.addresses]))
+    found = catalog.find(name) or catalog.find(source) or catalog.find(unzipped)
+    if found is not None:
+        return _of(found, dict.fromkeys([source, *found.addresses]))
     if not name:
         raise ResNeStError(f"{source} names no file: give the address of a weight file.")
     # Many addresses end in the same word ("model.safetensors"), and the folder is one.

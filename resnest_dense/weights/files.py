@@ -5,8 +5,9 @@ import os
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ try:
     import safetensors
     from safetensors.torch import load_file, save_file
 except ImportError:
-    safetensors = None
+    safetensors = None  # type: ignore[assignment]
 
 __all__ = ["read", "read_checkpoint", "write"]
 
@@ -31,10 +32,10 @@ _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 class _Inert:
     """Stands for an object that is not needed: it keeps nothing and runs nothing."""
 
-    def __new__(cls, *args):
+    def __new__(cls, *args: Any) -> "_Inert":
         return super().__new__(cls)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         pass
 
 
@@ -126,7 +127,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise _damaged(path, error) from error
 
 
-def _read_pickle(path: Path, *, mmap: bool):
+def _read_pickle(path: Path, *, mmap: bool) -> Any:
     try:
         with _only_replacements():
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
@@ -143,7 +144,7 @@ def _read_pickle(path: Path, *, mmap: bool):
 
 
 @contextlib.contextmanager
-def _only_replacements():
+def _only_replacements() -> Iterator[None]:
     """Whatever the process has allowed to be unpickled, here only stand-ins are."""
     # Before 2.6 torch cannot replace objects by name: there such a checkpoint is refused.
     if torch.__version__ < "2.6":
@@ -194,7 +195,7 @@ def _check_archive(path: Path) -> None:
         )
 
 
-def _tensors(state, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def _tensors(state: Any, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The tensors of a checkpoint, by name, and what is beside them."""
     top, others = state, ()
     for wrapper in _WRAPPERS:

@@ -11,9 +11,8 @@ from resnest_dense.architectures import get_architecture, list_architectures
 from resnest_dense.errors import ResNeStError
 from resnest_dense.nn import ResNeSt
 from resnest_dense.weights.matching import adapt, bare_model, find_backbone
-from resnest_dense.weights.metadata import Metadata
 from resnest_dense.weights.report import LoadReport
-from resnest_dense.weights.source import Source, Weights, open_weights
+from resnest_dense.weights.source import Metadata, Source, Weights, open_weights
 
 __all__ = ["load", "prepare"]
 
@@ -86,16 +85,17 @@ def _pooling_problem(backbone: ResNeSt, metadata: Metadata) -> str:
     # Where the average pools are leaves no trace in weights.
     known = [get_architecture(name).avd_first for name in metadata.architectures
              if name in list_architectures()]
-    if not known or not hasattr(backbone, "res2") or backbone.res2[0].avd_first in known:
+    stage = getattr(backbone, "res2", None)
+    if not known or stage is None or stage[0].avd_first in known:
         return ""
     return (f"The file is {' or '.join(metadata.architectures)}, which pools "
             f"{'before' if known[0] else 'after'} its 3x3 convolutions, unlike the model.")
 
 
 def _dilation_note(backbone: ResNeSt, metadata: Metadata) -> tuple[str, ...]:
-    form = metadata.dilated_form
-    if form is None or not hasattr(backbone, "res5"):
+    form, stage = metadata.dilated_form, getattr(backbone, "res5", None)
+    if form is None or stage is None:
         return ()
-    pool = backbone.res5[0].avd_layer
+    pool = stage[0].avd_layer
     differs = pool is None if form == "official" else pool is not None and pool.stride == 1
     return (f"trained with dilated_form={form!r}, unlike the model: its features differ",) * differs

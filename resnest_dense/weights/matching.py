@@ -1,7 +1,6 @@
 """A state dict in any layout against a model: which entry goes where, without touching either."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
@@ -9,10 +8,9 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from resnest_dense.errors import ResNeStError
 from resnest_dense.nn import ResNeSt
 from resnest_dense.nn.stages import STAGE_NAMES
-from resnest_dense.weights.identify import describe
+from resnest_dense.weights.identify import Translation, describe, to_ours
 from resnest_dense.weights.layouts import COUNTER
 from resnest_dense.weights.report import LoadReport, Mismatch
-from resnest_dense.weights.translate import Translation, to_ours
 
 __all__ = ["adapt", "bare_model", "find_backbone", "has_one_backbone"]
 
@@ -63,69 +61,48 @@ def adapt(model: nn.Module, state: Mapping[str, Tensor], *,
     path, backbone = find_backbone(model)
     found = to_ours(state, name=name)
     targets = model.state_dict()
-    match = _match(targets, found, path)
-    strays, unexpected, ignored = _sort_leftovers(match, found, path, backbone)
-    inside = {key for key in match.wanted if key.startswith(path)}
-    loaded = {key for key in match.values if key in match.wanted}
-    ours = {key.removeprefix(path): value for key, value in targets.items()}
-    problem = _difference(found.backbone, ours) if strays or not inside <= loaded else ""
-    return match.values, LoadReport(
+    given, notes, excused = _suit(found, targets, path)
+    both = [key for key in targets if key in given]
+    values = {key: given[key] for key in both if given[key].shape == targets[key].shape}
+    wanted = [key for key in targets if not key.endswith(COUNTER) and key not in excused]
+    loaded = [key for key in wanted if key in values]
+    inside = {key for key in wanted if key.startswith(path)}
+    left = _leftovers([key for key in given if key not in targets], found, path, backbone)
+    whole = not left["stray"] and inside.issubset(loaded)
+    return values, LoadReport(
         source=name,
         layout=found.layout.name,
-        loaded=tuple(key for key in match.wanted if key in loaded),
-        missing=tuple(match.missing),
-        unexpected=(*strays, *unexpected),
-        mismatched=tuple(match.mismatched),
-        ignored=tuple(ignored),
-        backbone=(len(inside & loaded), len(inside)),
-        heads=(len(loaded - inside), len(match.wanted) - len(inside)),
-        notes=tuple(match.notes),
-        problem=problem,
+        loaded=tuple(loaded),
+        missing=tuple(key for key in wanted if key not in given),
+        unexpected=(*left["stray"], *left["unexpected"]),
+        mismatched=tuple(Mismatch(key, tuple(given[key].shape), tuple(targets[key].shape))
+                         for key in both if key not in values),
+        ignored=tuple(left["ignored"]),
+        backbone=(len(inside.intersection(loaded)), len(inside)),
+        heads=(len(set(loaded) - inside), len(wanted) - len(inside)),
+        notes=tuple(notes),
+        problem="" if whole else _difference(found.backbone, targets, path),
     )
 
 
-def _difference(in_file: Mapping[str, Tensor], in_model: Mapping[str, Tensor]) -> str:
-    file, model = describe(in_file), describe(in_model)
-    if file == model:
-        return f"File and model are both {model}, but not built alike (their norms, for one)."
-    return f"The file looks like {file}; the model is {model}."
-
-
-@dataclass
-class _Match:
-    wanted: list[str]  # names in the model that count
-    values: dict[str, Tensor]  # what they get, by the model's names; counters too
-    missing: list[str]
-    mismatched: list[Mismatch]
-    notes: list[str]
-    leftover: list[str]  # what nothing took, by the model's names
-
-
-def _match(targets: Mapping[str, Tensor], found: Translation, path: str) -> _Match:
+def _suit(found: Translation, targets: Mapping[str, Tensor],
+          path: str) -> tuple[dict[str, Tensor], list[str], set[str]]:
+    """The file's entries by the model's names, suited to it; notes on what was done; and names in
+    the model that the file need not have."""
     given = {**found.rest, **{path + ours: value for ours, value in found.backbone.items()}}
-    match = _Match([], {}, [], [], [], [key for key in given
-                                        if key not in targets and not key.endswith(COUNTER)])
+    notes = []
     # A deformable network is trained from the weights of the plain one, its offsets from zero.
     plain = not any("conv2_offset" in key for key in given)
     excused = {key for key in targets if plain and key.startswith(path) and "conv2_offset" in key}
     if excused:
-        match.notes.append("conv2_offset stays as it is: the file is not deformable")
-    for key, target in targets.items():
-        value = given.get(key)
-        counts = not key.endswith(COUNTER) and key not in excused
-        if counts:
-            match.wanted.append(key)
-        if value is None:
-            match.missing += [key] if counts else []
-            continue
-        if key == path + "stem.conv1_1.weight" and value.shape[1:2] == (3,) != target.shape[1:2]:
-            value = _adapt_stem(value, target.shape[1])
-            match.notes.append(f"RGB stem adapted to {target.shape[1]} input channels")
-        if value.shape == target.shape:
-            match.values[key] = value
-        else:
-            match.mismatched.append(Mismatch(key, tuple(value.shape), tuple(target.shape)))
-    return match
+        notes.append("conv2_offset stays as it is: the file is not deformable")
+    stem = path + "stem.conv1_1.weight"
+    if stem in given and stem in targets:
+        channels = targets[stem].shape[1]
+        if given[stem].shape[1:2] == (3,) and channels != 3:
+            given[stem] = _adapt_stem(given[stem], channels)
+            notes.append(f"RGB stem adapted to {channels} input channels")
+    return given, notes, excused
 
 
 def _adapt_stem(weight: Tensor, in_channels: int) -> Tensor:
@@ -135,19 +112,30 @@ def _adapt_stem(weight: Tensor, in_channels: int) -> Tensor:
     return repeated * (3 / in_channels)
 
 
-def _sort_leftovers(match: _Match, found: Translation, path: str,
-                    backbone: ResNeSt) -> tuple[list[str], list[str], list[str]]:
-    """The file's names of what the backbone lacks, of what the heads lack, and of the expected."""
-    strays, unexpected, ignored = [], [], []
-    for key in match.leftover:
+def _leftovers(keys: Iterable[str], found: Translation, path: str,
+               backbone: ResNeSt) -> dict[str, list[str]]:
+    """The file's names of entries that the model has no place for: "stray" ones are of a backbone,
+    "unexpected" ones of heads, and "ignored" ones are left out on purpose."""
+    left: dict[str, list[str]] = {"stray": [], "unexpected": [], "ignored": []}
+    for key in keys:
         ours = key.removeprefix(path)
+        if key.endswith(COUNTER):
+            continue
         if key in found.rest:
             part = key.removeprefix(found.prefix).split(".")[0]
-            heads = ignored if path == "" or key.startswith(_CLASSIFIERS) else unexpected
-            (strays if part in found.layout.stages else heads).append(key)
+            heads = "ignored" if path == "" or key.startswith(_CLASSIFIERS) else "unexpected"
+            left["stray" if part in found.layout.stages else heads].append(key)
         else:
             stage = ours.split(".")[0]
             unbuilt = stage in STAGE_NAMES and not hasattr(backbone, stage)
             expected = unbuilt or ours.startswith(_CLASSIFIERS)
-            (ignored if expected else strays).append(found.names[ours])
-    return strays, unexpected, ignored
+            left["ignored" if expected else "stray"].append(found.names[ours])
+    return left
+
+
+def _difference(in_file: Mapping[str, Tensor], in_model: Mapping[str, Tensor], path: str) -> str:
+    file = describe(in_file)
+    model = describe({key.removeprefix(path): value for key, value in in_model.items()})
+    if file == model:
+        return f"File and model are both {model}, but not built alike (their norms, for one)."
+    return f"The file looks like {file}; the model is {model}."

@@ -1,5 +1,6 @@
 """One file from one address to the disk, hashed on the way."""
 
+import hashlib
 import http.client
 import urllib.error
 import urllib.request
@@ -7,13 +8,47 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from resnest_dense.weights.digests import CHUNK, Digests
-
-__all__ = ["AddressFailed", "ConnectionCut", "Progress", "receive", "unpack"]
+__all__ = ["AddressFailed", "ConnectionCut", "Digests", "Progress", "receive", "unpack"]
 
 Progress = Callable[[int, int | None], None]
 
 _TIMEOUT = 30  # seconds without a byte
+_CHUNK = 1 << 20
+# Where the publisher does not say which digest it gives, any of these will do.
+_KINDS = {"sha256": ("sha256",), "sha1": ("sha1",), "unstated": ("sha256", "sha1", "md5")}
+
+
+class Digests:
+    """Digests of one stream of bytes, computed together.
+
+    Args:
+        kind: "sha256", "sha1", or "unstated" for all that are in use.
+    """
+
+    def __init__(self, kind: str):
+        self._digests = [hashlib.new(name) for name in _KINDS[kind]]
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next bytes in."""
+        for digest in self._digests:
+            digest.update(chunk)
+
+    def read(self, path: Path) -> "Digests":
+        """Take a whole file in."""
+        with open(path, "rb") as file:
+            while chunk := file.read(_CHUNK):
+                self.update(chunk)
+        return self
+
+    def values(self) -> list[str]:
+        """The digests so far, in hexadecimal."""
+        return [digest.hexdigest() for digest in self._digests]
+
+    def check(self, start: str) -> str | None:
+        """What is wrong if none of the digests starts with ``start``, or None."""
+        if any(value.startswith(start) for value in self.values()):
+            return None
+        return f"its hash should start with {start} and is {' or '.join(self.values())}"
 
 
 class AddressFailed(Exception):
@@ -69,7 +104,7 @@ def unpack(archive: Path, name: str, part: Path, *, digests: Digests) -> None:
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(name) as member, \
                 open(part, "wb") as file:
-            while chunk := member.read(CHUNK):
+            while chunk := member.read(_CHUNK):
                 file.write(chunk)
                 digests.update(chunk)
     except (zipfile.BadZipFile, KeyError) as error:
@@ -78,7 +113,7 @@ def unpack(archive: Path, name: str, part: Path, *, digests: Digests) -> None:
         archive.unlink()
 
 
-def _open(address: str, start: int):
+def _open(address: str, start: int) -> http.client.HTTPResponse:
     headers = {"User-Agent": "resnest_dense"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -95,11 +130,11 @@ def _open(address: str, start: int):
         raise AddressFailed(f"{type(error).__name__} {error}") from error
 
 
-def _chunks(answer) -> Iterator[bytes]:
+def _chunks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
     # Failures of the network end here, so that an OSError further out is one of the disk.
     while True:
         try:
-            chunk = answer.read(CHUNK)
+            chunk = answer.read(_CHUNK)
         except (OSError, http.client.HTTPException) as error:
             raise ConnectionCut(f"the connection broke: {error}") from error
         if not chunk:

@@ -3,7 +3,8 @@
 import pytest
 from d2_runs import start_train_net
 
-from resnest_dense.data.mini_coco import write_mini_coco
+from demo.mini_coco import write_mini_coco
+
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):

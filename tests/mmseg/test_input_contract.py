@@ -9,7 +9,7 @@ from resnest_dense import ResNeStValueError
 from resnest_dense.mmseg import evaluate, train
 from resnest_dense.mmseg.predict import SegmentationPredictor
 from resnest_dense.weights import InputContract
-from resnest_dense.weights.metadata import Metadata, write_metadata
+from resnest_dense.weights.source import Metadata, write_metadata
 
 IMAGENET = InputContract("RGB", 1, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 BGR = InputContract("BGR", 255, (103.53, 116.28, 123.675), (1, 1, 1))

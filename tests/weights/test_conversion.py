@@ -6,7 +6,13 @@ import json
 import pytest
 import torch
 
-from resnest_dense import Deformable, ResNeStError, ResNeStValueError, create_backbone, weights
+from resnest_dense import (
+    Deformable,
+    ResNeStError,
+    ResNeStValueError,
+    create_backbone,
+    weights,
+)
 from resnest_dense.weights import conversion
 from resnest_dense.weights.files import read
 from resnest_dense.weights.layouts import LAYOUTS
@@ -31,7 +37,7 @@ def test_the_round_trip_is_exact_to_the_bit(layout, ending, file14, tmp_path):
 
 
 def test_what_detectron2_needs_stands_before_the_names(file14, tmp_path):
-    """Stock detectron2 matches whole names only (recipes.md 1.3)."""
+    """Stock detectron2 matches whole names only (docs/recipes.md 1.3)."""
     names = read(weights.convert(file14, "detectron2", tmp_path / "x.pth"))
     assert all(name.startswith("backbone.bottom_up.") for name in names)
 
@@ -118,7 +124,7 @@ def test_a_part_of_a_network_is_said_to_be_one(part, tmp_path, caplog):
 
 def test_a_file_with_other_features_is_removed(file14, tmp_path, monkeypatch):
     answers = iter([{"res5": torch.zeros(2)}, {"res5": torch.ones(2)}])
-    monkeypatch.setattr(conversion, "features_of", lambda backbone: next(answers))
+    monkeypatch.setattr(conversion, "_features_of", lambda backbone: next(answers))
     with pytest.raises(ResNeStError, match="the features res5 differ"):
         weights.convert(file14, "mm", tmp_path / "out.pth")
     assert not (tmp_path / "out.pth").exists()

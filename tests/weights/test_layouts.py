@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from resnest_dense import Deformable, ResNeStError, ResNeStValueError, create_backbone
-from resnest_dense.weights.layouts import LAYOUTS, get_layout
-from resnest_dense.weights.translate import detect_layout, from_ours, to_ours
+from resnest_dense.weights.identify import detect_layout, to_ours
+from resnest_dense.weights.layouts import LAYOUTS, from_ours, get_layout
 
 DOCUMENTED = {
     "stem.conv1_1.weight": ("conv1.0.weight", "stem.0.weight", "stem.0.conv.weight"),
@@ -102,3 +102,20 @@ def test_two_backbones_are_refused(ours):
 def test_what_is_no_resnest_is_named(keys, said):
     with pytest.raises(ResNeStError, match=f"x.pth holds no ResNeSt: .*{said}"):
         detect_layout(keys, name="x.pth")
+
+
+def test_segmentors_of_pytorch_encoding_get_the_names_of_ours(ours):
+    heads = {
+        "head.aspp.b2.1.running_var": "decode_head.aspp_modules.2.bn.running_var",
+        "head.aspp.b4.gap.1.weight": "decode_head.pooled.conv.weight",
+        "head.aspp.project.1.bias": "decode_head.project.bn.bias",
+        "head.block.0.weight": "decode_head.fuse.conv.weight",
+        "head.block.4.bias": "decode_head.conv_seg.bias",
+        "head.conv5.0.weight": "decode_head.convs.0.conv.weight",
+        "auxlayer.conv5.4.weight": "auxiliary_head.conv_seg.weight",
+        "decode_head.of_another.weight": "decode_head.of_another.weight",
+    }
+    state = from_ours(ours, get_layout("encoding"), prefix="pretrained.")
+    found = to_ours({**state, **dict.fromkeys(heads, torch.zeros(1))}).segmentor()
+    backbone = [f"backbone.{name}" for name in ours if not name.startswith("linear.")]
+    assert list(found) == [*backbone, *heads.values()]

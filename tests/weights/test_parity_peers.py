@@ -4,7 +4,12 @@ import pytest
 import timm
 import torch
 from detectron2.layers import ShapeSpec
-from peers import official_features, official_network, official_wrapper, randomise_statistics
+from peers import (
+    official_features,
+    official_network,
+    official_wrapper,
+    randomise_statistics,
+)
 
 import resnest_dense.mmseg  # noqa: F401  makes mmseg.models importable without compiled operators
 from resnest_dense import create_backbone, weights

@@ -1,0 +1,1 @@
+"""COCO-format sets: read, and checked before training."""

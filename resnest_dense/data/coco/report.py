@@ -1,0 +1,68 @@
+"""What a check of a COCO-format set found: counts, findings, a table."""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from resnest_dense.data.coco.kinds import KINDS
+from resnest_dense.findings import Finding, Report
+
+__all__ = ["CocoReport"]
+
+_WIDTH = 100  # columns of the table
+_SEVERITIES = {
+    "error": "training or evaluation would stop or go wrong",
+    "dropped": "left out of training by detectron2",
+    "note": "works, but look at it",
+}
+
+
+@dataclass
+class CocoReport(Report):
+    """Everything that ``check_coco`` found in one set.
+
+    Args:
+        json_path: the annotation file.
+        image_root: the folder of its images.
+        images: number of image entries.
+        annotations: number of annotations; of segments in a panoptic set.
+        trained: number of annotations left when detectron2 has dropped its share.
+        classes: number of categories.
+        per_class: annotations of each class name, in the order of the category ids.
+    """
+
+    kinds = KINDS
+    unit: ClassVar[str] = "annotations"
+
+    json_path: Path
+    image_root: Path
+    images: int = 0
+    annotations: int = 0
+    trained: int | None = None
+    classes: int = 0
+    per_class: dict[str, int] = field(default_factory=dict)
+
+    def subject(self) -> str:
+        return f"{self.json_path} with the images in {self.image_root}"
+
+    def rows(self, finding: Finding) -> Iterator[str]:
+        yield f"  {finding.count:>7}   {finding.meaning} [{finding.kind}]"
+        yield f"            first: {finding.examples[0]}"
+        yield f"            do: {finding.remedy}"
+
+    def table(self) -> str:
+        """A text table for the terminal: totals, classes, then findings by severity."""
+        counts = ", ".join(f"{name} {count}" for name, count in self.per_class.items())
+        trained = "" if self.trained is None else f" ({self.trained} to train on)"
+        lines = [
+            f"{self.json_path}: {self.images} images, {self.annotations} {self.unit}{trained}, "
+            f"{self.classes} classes",
+            *textwrap.wrap(f"{self.unit} per class: {counts}", _WIDTH, subsequent_indent="  "),
+        ]
+        for severity, meaning in _SEVERITIES.items():
+            findings = self.of(severity)
+            lines += ["", f"{severity}: {meaning}"] if findings else []
+            lines += [row for finding in findings for row in self.rows(finding)]
+        return "\n".join(lines if self.findings else [*lines, "no problems found"])

@@ -1,0 +1,1 @@
+"""Segmentation sets of images and label PNGs: found, checked, drawn, scored."""

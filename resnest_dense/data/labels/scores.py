@@ -1,0 +1,100 @@
+"""Pixel accuracy and mean IoU over a whole set, from the areas of each class."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from resnest_dense.data.labels.folder import find_pairs
+from resnest_dense.errors import ResNeStValueError
+
+__all__ = ["SegmentationScores", "areas", "score_areas", "score_folders"]
+
+
+@dataclass(frozen=True)
+class SegmentationScores:
+    """Scores of a set, as shares of 1.
+
+    Args:
+        pixel_accuracy: labelled pixels that are right.
+        mean_accuracy: share of each class's pixels that are right, averaged over labelled classes.
+        mean_iou: intersection over union averaged over the classes seen in labels or predictions
+            (MMSegmentation, detectron2).
+        mean_iou_all: the same over all classes, those not seen as 0 (PyTorch-Encoding).
+        iou: of each class; NaN where it was not seen.
+    """
+
+    pixel_accuracy: float
+    mean_accuracy: float
+    mean_iou: float
+    mean_iou_all: float
+    iou: np.ndarray
+
+
+def areas(prediction: np.ndarray, label: np.ndarray, classes: int, *,
+          ignore_label: int = 255) -> np.ndarray:
+    """Pixels of each class in the intersection, the prediction and the label: (3, classes).
+
+    Args:
+        prediction: class of each pixel, (H, W).
+        label: class or ``ignore_label`` of each pixel, (H, W); pixels ignored count nowhere.
+        classes: number of classes; another predicted value is of no class, and wrong.
+
+    Raises:
+        ResNeStValueError: sizes that differ, or a label that is no class.
+    """
+    if prediction.shape != label.shape:
+        raise ResNeStValueError(f"prediction is {prediction.shape}, its label {label.shape}.")
+    prediction, label = (x[label != ignore_label].astype(np.int64) for x in (prediction, label))
+    if label.size and not 0 <= label.min() <= label.max() < classes:
+        raise ResNeStValueError(
+            f"label values from {label.min()} to {label.max()}, and there are {classes} classes."
+        )
+    counted = (np.bincount(x[(x >= 0) & (x < classes)], minlength=classes)
+               for x in (label[label == prediction], prediction, label))
+    return np.stack(list(counted))
+
+
+def score_areas(counts: Iterable[np.ndarray]) -> SegmentationScores:
+    """Scores of the sum of the :func:`areas` of all images."""
+    hit, predicted, labelled = np.array(list(counts), dtype=np.float64).sum(axis=0)
+    union = predicted + labelled - hit
+    with np.errstate(invalid="ignore"):
+        iou, accuracy = hit / union, hit / labelled
+    return SegmentationScores(
+        pixel_accuracy=float(hit.sum() / labelled.sum()),
+        mean_accuracy=float(np.nanmean(accuracy)),
+        mean_iou=float(np.nanmean(iou)),
+        mean_iou_all=float(np.nan_to_num(iou).mean()),
+        iou=iou,
+    )
+
+
+def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,
+                  reduce_zero_label: bool = False, ignore_label: int = 255) -> SegmentationScores:
+    """Scores of a folder of predicted PNGs against the PNGs of the same names in ``labels``.
+
+    Args:
+        classes: number of classes.
+        reduce_zero_label: in both folders 0 is no class and 1 the first one (as in ADE20K).
+        ignore_label: value of label pixels that do not count.
+
+    Raises:
+        ResNeStValueError: an empty folder, a missing label, sizes that differ, a label that is no
+            class.
+    """
+    def read(path: Path) -> np.ndarray:
+        values = np.asarray(Image.open(path)).astype(np.int64)
+        if reduce_zero_label:
+            values = np.where(np.isin(values, (0, ignore_label)), ignore_label, values - 1)
+        return values
+
+    counts = []
+    for prediction, label in find_pairs(predictions, labels):
+        try:
+            counts.append(areas(read(prediction), read(label), classes, ignore_label=ignore_label))
+        except ResNeStValueError as error:
+            raise ResNeStValueError(f"{prediction}: {error}") from None
+    return score_areas(counts)

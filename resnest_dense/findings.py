@@ -1,0 +1,113 @@
+"""What a check found: each kind of problem with its severity, its meaning and the remedy."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from resnest_dense.errors import ResNeStValueError
+
+__all__ = ["Finding", "Kind", "Report"]
+
+_EXAMPLES = 3  # that are kept of a kind
+
+
+class Kind(NamedTuple):
+    """A row of a check's table of all that it can find.
+
+    Args:
+        severity: "error" (training would go wrong), "evaluation" (only the evaluation would),
+            "dropped" (left out of training) or "note" (works, but look at it).
+        meaning: the problem in words.
+        remedy: what to do about it.
+    """
+
+    severity: str
+    meaning: str
+    remedy: str
+
+
+@dataclass
+class Finding:
+    """One kind of problem in what was checked, or that there is none.
+
+    Args:
+        kind: its name in the table of the check; for a check without one, what was looked at.
+        severity: "error", "warning", "dropped", "note" or "fine".
+        meaning: what was seen, in words.
+        remedy: what to do; empty where ``meaning`` says it.
+        count: number of entries that have it.
+        examples: the first few of them, in words.
+    """
+
+    kind: str
+    severity: str
+    meaning: str
+    remedy: str = ""
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        mark = "" if self.severity == "fine" else f"{self.severity}: "
+        return f"{self.kind}: {mark}{self.meaning}"
+
+
+@dataclass(kw_only=True)
+class Report:
+    """The findings of one check; each check has a subclass with its table and its words.
+
+    Args:
+        evaluated: what is checked is evaluated on, so what only an evaluation needs is an error.
+        findings: by kind, in the order in which they were found.
+    """
+
+    kinds: ClassVar[Mapping[str, Kind]]
+    evaluated: bool = True
+    findings: dict[str, Finding] = field(default_factory=dict)
+
+    def add(self, kind: str, example: str, count: int = 1) -> None:
+        """Counts ``count`` more entries of a kind, of which ``example`` is the first."""
+        if kind not in self.findings:
+            severity, meaning, remedy = self.kinds[kind]
+            if severity == "evaluation":
+                severity = "error" if self.evaluated else "note"
+            self.findings[kind] = Finding(kind, severity, meaning, remedy)
+        finding = self.findings[kind]
+        finding.count += count
+        if len(finding.examples) < _EXAMPLES:
+            finding.examples.append(example)
+
+    def add_where(self, kind: str, wrong: np.ndarray | np.bool_,
+                  describe: Callable[[int], str]) -> None:
+        """Adds the entries where ``wrong`` is true; ``describe(index)`` names the first one."""
+        if wrong.any():
+            self.add(kind, describe(int(wrong.argmax())), int(wrong.sum()))
+
+    def of(self, severity: str) -> list[Finding]:
+        """The findings of a severity."""
+        return [finding for finding in self.findings.values() if finding.severity == severity]
+
+    @property
+    def errors(self) -> list[Finding]:
+        """The findings that speak against training."""
+        return self.of("error")
+
+    def subject(self) -> str:
+        """What was checked: an error begins with it."""
+        raise NotImplementedError
+
+    def rows(self, finding: Finding) -> Iterator[str]:
+        """The lines of text on one finding."""
+        raise NotImplementedError
+
+    def raise_if_wrong(self) -> None:
+        """Stops before training would go wrong.
+
+        Raises:
+            ResNeStValueError: there are errors; the message lists every kind with its first
+                entries and its remedy.
+        """
+        if self.errors:
+            rows = [row for finding in self.errors for row in self.rows(finding)]
+            raise ResNeStValueError("\n".join([f"{self.subject()} cannot be used:", *rows]))
