@@ -54,7 +54,7 @@ def _measure_detector(entry, checkpoint: Path, metrics, args: argparse.Namespace
 
 
 def _measure_segmentor(entry, checkpoint: Path, metrics, args: argparse.Namespace) -> dict:
-    from resnest_dense.mmseg.published import measure
+    from resnest_dense.mmseg.run.published import measure
 
     return measure(entry.config, checkpoint, metrics, out=_folder(args), data_root=args.data,
                    dilated_form=entry.options.get("dilated_form"), options=args.opts)

@@ -10,7 +10,7 @@ from resnest_dense import nn as network
 from resnest_dense.architectures import get_architecture
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.mmseg.loading import initialize
-from resnest_dense.mmseg.norm import read_norm
+from resnest_dense.mmseg.parts.norm import read_norm
 from resnest_dense.mmseg.registry import MODELS
 from resnest_dense.nn.stages import STAGE_NAMES
 from resnest_dense.weights.identify import detect_layout

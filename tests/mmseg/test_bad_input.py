@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from resnest_dense import ResNeStError, create_backbone
-from resnest_dense.mmseg import evaluate, train
+from resnest_dense.mmseg.run import evaluate, train
 
 
 def start(config, tmp_path, *options):

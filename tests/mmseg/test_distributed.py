@@ -4,7 +4,7 @@ import pytest
 import torch
 from run_tool import run_tool
 
-from resnest_dense.mmseg import train
+from resnest_dense.mmseg.run import train
 
 
 @pytest.fixture

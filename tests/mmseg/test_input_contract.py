@@ -6,8 +6,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from resnest_dense import ResNeStValueError
-from resnest_dense.mmseg import evaluate, train
-from resnest_dense.mmseg.predict import SegmentationPredictor
+from resnest_dense.mmseg.run import evaluate, train
+from resnest_dense.mmseg.run.predict import SegmentationPredictor
 from resnest_dense.weights import InputContract
 from resnest_dense.weights.source import Metadata, write_metadata
 

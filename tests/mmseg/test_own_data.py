@@ -10,9 +10,9 @@ from PIL import Image
 from resnest_dense import ResNeStError
 from resnest_dense.cli import main
 from resnest_dense.configs import find_config
-from resnest_dense.mmseg import train
-from resnest_dense.mmseg.predict import SegmentationPredictor, write_predictions
-from resnest_dense.mmseg.settings import read_config
+from resnest_dense.mmseg.run import train
+from resnest_dense.mmseg.run.predict import SegmentationPredictor, write_predictions
+from resnest_dense.mmseg.run.settings import read_config
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from peers import official_network
 
 from resnest_dense.configs import find_config
 from resnest_dense.mmseg.checkpoint import segmentor_names
-from resnest_dense.mmseg.heads import DeepLabV3Head
+from resnest_dense.mmseg.parts.heads import DeepLabV3Head
 
 TYPES = {DATASETS: "FolderDataset", HOOKS: "PreflightHook", METRICS: "SegmentationMetric",
          MODELS: "PublishedProtocol", TRANSFORMS: "RandomGaussianBlur"}

@@ -8,7 +8,7 @@ import pytest
 
 from resnest_dense import ResNeStError
 from resnest_dense.cli import main
-from resnest_dense.mmseg import train
+from resnest_dense.mmseg.run import train
 
 WRONG = ["model.data_preprocessor.mean=[0.485,0.456,0.406]",
          "model.data_preprocessor.std=[0.229,0.224,0.225]"]

@@ -7,7 +7,7 @@ from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
 from resnest_dense import ResNeStValueError
-from resnest_dense.mmseg.protocol import PublishedProtocol
+from resnest_dense.mmseg.parts.protocol import PublishedProtocol
 
 MEAN, STD = np.array([120.0, 110.0, 100.0]), np.array([60.0, 50.0, 40.0])
 WEIGHT = np.random.default_rng(1).normal(size=(4, 3)) * 0.3

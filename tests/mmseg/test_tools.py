@@ -14,7 +14,7 @@ from PIL import Image
 from run_tool import TOOLS
 
 from resnest_dense import ResNeStError
-from resnest_dense.mmseg import evaluate, train
+from resnest_dense.mmseg.run import evaluate, train
 
 
 def train_with(config, work_dir, *arguments, iterations=2):

@@ -12,7 +12,7 @@ from torch import nn
 from resnest_dense.data.labels.check import check_labels
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.mmseg.checkpoint import fit_checkpoint
-from resnest_dense.mmseg.preflight import check_first_batch
+from resnest_dense.mmseg.parts.preflight import check_first_batch
 from resnest_dense.mmseg.registry import HOOKS
 
 __all__ = ["IterationSeedHook", "PreflightHook", "check_dataset"]

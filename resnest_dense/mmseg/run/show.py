@@ -14,7 +14,7 @@ def show_training_data(cfg: Config, out: str | Path, count: int) -> list[Path]:
     """Draws the first training images as the network gets them: resized, cropped, recoloured.
 
     Args:
-        cfg: of :func:`resnest_dense.mmseg.settings.read_config`.
+        cfg: of :func:`resnest_dense.mmseg.run.settings.read_config`.
         out: folder for the pictures, ``0000_name-of-the-image.png`` and so on.
         count: number of pictures, at most one an image.
 

@@ -4,8 +4,8 @@ import argparse
 
 from mmengine.config import Config
 
-from resnest_dense.mmseg.predict import find_checkpoint
-from resnest_dense.mmseg.settings import add_arguments, build_runner, read_config
+from resnest_dense.mmseg.run.predict import find_checkpoint
+from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
 
 __all__ = ["make_parser", "run"]
 
@@ -48,7 +48,7 @@ def use_augmentation(cfg: Config, kind: str) -> None:
     """Test ``cfg`` with its own augmentation ("config"), MMSegmentation's or the published one.
 
     "mmseg" is softmax averaged over 0.5 to 1.75 times the test size and flips, whole images;
-    "published" is :class:`resnest_dense.mmseg.protocol.PublishedProtocol`.
+    "published" is :class:`resnest_dense.mmseg.parts.protocol.PublishedProtocol`.
     """
     steps = cfg.test_dataloader.dataset.pipeline
     if kind == "mmseg":

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from resnest_dense.mmseg.evaluate import make_parser, run
+from resnest_dense.mmseg.run.evaluate import make_parser, run
 
 __all__ = ["measure"]
 
@@ -23,7 +23,7 @@ def measure(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,
         options: KEY=VALUE settings that override the config.
 
     Raises:
-        ResNeStError: as :func:`resnest_dense.mmseg.evaluate.run`.
+        ResNeStError: as :func:`resnest_dense.mmseg.run.evaluate.run`.
     """
     multi_scale = any(name.endswith("_ms_flip") for name in metrics)
     settings = list(options)
