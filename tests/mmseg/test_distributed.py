@@ -24,7 +24,8 @@ def test_two_processes_equal_one_with_both_images(plain, tmp_path):
     two = run_tool("mmseg_train.py", plain, "--launcher", "pytorch", "--work-dir", tmp_path / "two",
                    "--cfg-options", "train_dataloader.batch_size=1", processes=2)
     assert two.returncode == 0, two.stderr
-    one, two = (torch.load(tmp_path / name / "iter_2.pth")["state_dict"] for name in ("one", "two"))
+    one, two = (torch.load(tmp_path / name / "iter_2.pth", weights_only=False)["state_dict"]
+                for name in ("one", "two"))
     assert one.keys() == two.keys()
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5, msg=name)

@@ -10,8 +10,8 @@ from mmseg.structures import SegDataSample
 from peers import official_network
 
 from resnest_dense.configs import find_config
-from resnest_dense.mmseg.checkpoint import segmentor_names
 from resnest_dense.mmseg.parts.heads import DeepLabV3Head
+from resnest_dense.weights.identify import to_ours
 
 TYPES = {DATASETS: "FolderDataset", HOOKS: "PreflightHook", METRICS: "SegmentationMetric",
          MODELS: "PublishedProtocol", TRANSFORMS: "RandomGaussianBlur"}
@@ -92,7 +92,7 @@ def test_a_checkpoint_of_pytorch_encoding_fits_the_official_network(config):
         official = official_network("resnest50", 8).state_dict()
         state = {f"pretrained.{k}": v for k, v in official.items()} | dict(encoding_heads(config))
     own = {k: v.shape for k, v in model.state_dict().items()}
-    assert {k: v.shape for k, v in segmentor_names(state).items()} == own
+    assert {k: v.shape for k, v in to_ours(state).segmentor().items()} == own
 
 
 def encoding_heads(config):

@@ -116,11 +116,11 @@ CASES = {
         torch.save(model.state_dict(), "head.pth")
         load_checkpoint(model, "head.pth", strict=True)""",
     "mmengine as it was": """
-        resnest_dense.mmseg.loading.uninstall()
+        resnest_dense.mmseg.patches.uninstall()
         model = build()
         load_checkpoint(model, "upstream.pth")
         assert not is_filled(model)
-        resnest_dense.mmseg.loading.install()
+        resnest_dense.mmseg.patches.install()
         load_checkpoint(model, "upstream.pth")
         assert is_filled(model)""",
 }

@@ -52,7 +52,7 @@ class CtrlC(Hook):
 
 
 def test_an_interrupted_run_resumes_as_if_it_was_never_stopped(config, tmp_path):
-    whole = torch.load(train_with(config, tmp_path / "whole", iterations=4))
+    whole = torch.load(train_with(config, tmp_path / "whole", iterations=4), weights_only=False)
     text = config.read_text()
     config.write_text(text + 'custom_hooks = _base_.custom_hooks + [dict(type="CtrlC")]\n')
     with pytest.raises(KeyboardInterrupt):
@@ -61,7 +61,8 @@ def test_an_interrupted_run_resumes_as_if_it_was_never_stopped(config, tmp_path)
     config.write_text(text)
     # What a run starts from is no place to resume it from.
     parts = torch.load(train_with(config, tmp_path / "parts", "--resume",
-                                  f"load_from={tmp_path / 'whole' / 'iter_4.pth'}", iterations=4))
+                                  f"load_from={tmp_path / 'whole' / 'iter_4.pth'}", iterations=4),
+                       weights_only=False)
     for part in ("state_dict", "optimizer", "param_schedulers"):
         assert_equal(whole[part], parts[part])
 
@@ -91,7 +92,9 @@ def test_a_checkpoint_with_other_classes_starts_training_but_is_not_tested(confi
     checkpoint = train_with(config, tmp_path / "three")
     text = config.read_text().replace("num_classes=3", "num_classes=4")
     config.write_text(text.replace('"middle", "light")', '"middle", "light", "none")'))
-    tuned = torch.load(train_with(config, tmp_path / "four", f"load_from={checkpoint}"))
+    tuned = torch.load(train_with(config, tmp_path / "four", f"load_from={checkpoint}"),
+                       weights_only=False)
     assert tuned["state_dict"]["decode_head.conv_seg.weight"].shape[0] == 4
-    with pytest.raises(ResNeStError, match="another number of classes.*decode_head.conv_seg.weight"):
+    with pytest.raises(ResNeStError,
+                       match="another number of classes.*decode_head.conv_seg.weight"):
         evaluate_with(config, checkpoint, tmp_path / "tested")

@@ -18,7 +18,8 @@ class SegmentationMetric(IoUMetric):
     """
 
     def __init__(self, **options):
-        # IoUMetric drops other keywords without a word; keep_results comes from MMSegmentation's tool.
+        # IoUMetric drops other keywords without a word; keep_results comes from MMSegmentation's
+        # tool.
         known = {*inspect.signature(IoUMetric).parameters, "keep_results"}
         for name in options.keys() - known:
             raise TypeError(f"SegmentationMetric got an unexpected keyword argument {name!r}")

@@ -1,37 +1,86 @@
-"""The preflight of a segmentation run: its first batch, looked at before anything is learned."""
+"""The preflight of a segmentation run: what can be known wrong before anything is learned."""
 
 import logging
+from collections import OrderedDict
 
 import torch.distributed as dist
+from mmengine.dataset import BaseDataset
+from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import nn
 
-from resnest_dense import nn as network
 from resnest_dense import preflight
+from resnest_dense.errors import ResNeStError
 from resnest_dense.findings import Finding
-from resnest_dense.mmseg.loading import turns_channels
-from resnest_dense.preflight import InputSettings
+from resnest_dense.mmseg.loading import fit_checkpoint, read_input, unwrap
+from resnest_dense.mmseg.parts.label_check import check_dataset
+from resnest_dense.mmseg.registry import HOOKS
+from resnest_dense.nn import ResNeSt
 
-__all__ = ["check_first_batch"]
-
-_KEYS = ("model.data_preprocessor.bgr_to_rgb", "model.data_preprocessor.mean",
-         "model.data_preprocessor.std")
+__all__ = ["PreflightHook"]
 
 
-def check_first_batch(runner: Runner, model: nn.Module, batch: dict, *, proceed: bool) -> None:
-    """Logs a line each on input, norms, learning rate and weights of a run that is about to start.
+@HOOKS.register_module()
+class PreflightHook(Hook):
+    """Checks before the first iteration: labels, class counts, that a checkpoint fits, and the
+    first batch with the settings of the run.
 
     Args:
-        runner: of the run.
-        model: the segmentor, out of any wrapper.
-        batch: as its data loader gives it.
-        proceed: whether to train although something is certainly wrong.
-
-    Raises:
-        ResNeStError: something certainly is, in any of the processes.
+        limit: labels to read in each set, evenly spread.
+        proceed: train although the first batch or its settings are certainly wrong.
     """
-    findings = _look(runner, model, batch)
+
+    def __init__(self, limit: int = 500, proceed: bool = False):
+        self.limit = limit
+        self.proceed = proceed
+        self._looked = False
+        self._new_classifiers: list[str] = []
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        state = checkpoint.get("state_dict", checkpoint)
+        fitted, self._new_classifiers = fit_checkpoint(state, unwrap(runner.model))
+        checkpoint["state_dict"] = OrderedDict(fitted)
+        # With it travels which file this is, and so the input that it was trained on.
+        checkpoint["state_dict"]._metadata = getattr(state, "_metadata", OrderedDict())
+
+    def before_train(self, runner: Runner) -> None:
+        if self._new_classifiers:
+            print_log(f"{', '.join(self._new_classifiers)}: not in the checkpoint with this number "
+                      "of classes, trained from the start.", logger="current")
+        self._check_labels("training set", runner.train_dataloader.dataset, runner)
+        if runner.val_loop is not None:
+            self._check_labels("validation set", runner.val_dataloader.dataset, runner)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int,
+                          data_batch: dict | None = None) -> None:
+        if not self._looked:
+            _check_first_batch(runner, data_batch, proceed=self.proceed)
+            self._looked = True
+
+    def before_val(self, runner: Runner) -> None:
+        self._refuse_new_classifiers(runner)
+
+    def before_test(self, runner: Runner) -> None:
+        self._refuse_new_classifiers(runner)
+        self._check_labels("test set", runner.test_dataloader.dataset, runner)
+
+    def _refuse_new_classifiers(self, runner: Runner) -> None:
+        if self._new_classifiers and runner.iter == 0:
+            raise ResNeStError(
+                f"The checkpoint has another number of classes than the model: "
+                f"{', '.join(self._new_classifiers)} would be random. Set num_classes of the heads "
+                "as it was in training."
+            )
+
+    def _check_labels(self, name: str, dataset: BaseDataset, runner: Runner) -> None:
+        if runner.rank == 0:
+            check_dataset(dataset, unwrap(runner.model), name=name, limit=self.limit)
+
+
+def _check_first_batch(runner: Runner, batch: dict, *, proceed: bool) -> None:
+    """Log a line each on input, norms, rate and weights; an error in any process stops all."""
+    findings = _look(runner, unwrap(runner.model), batch["inputs"])
     gathered = [findings]
     if runner.world_size > 1:
         gathered = [None] * runner.world_size
@@ -41,20 +90,17 @@ def check_first_batch(runner: Runner, model: nn.Module, batch: dict, *, proceed:
         switch="custom_hooks the entry dict(type=\"resnest_dense.PreflightHook\", proceed=True)")
 
 
-def _look(runner: Runner, model: nn.Module, batch: dict) -> list[Finding]:
-    backbone, images = model.backbone, batch["inputs"]
-    fresh = runner.iter == 0
+def _look(runner: Runner, model: nn.Module, images: list) -> list[Finding]:
+    backbone = model.backbone
+    ours, fresh = isinstance(backbone, ResNeSt), runner.iter == 0
     # The report of the weights that a ResNeSt has been initialised with.
     report = getattr(backbone, "load_report", None)
     findings = []
-    preprocessor = model.data_preprocessor
-    if hasattr(preprocessor, "mean"):
-        turned = turns_channels(preprocessor)
-        settings = InputSettings("RGB" if turned else "BGR", preprocessor.mean.flatten().tolist(),
-                                 preprocessor.std.flatten().tolist(), _KEYS)
-        loaded = isinstance(backbone, network.ResNeSt) and (report is not None or not fresh)
+    if settings := read_input(model):
+        turned = settings.order == "RGB"
         findings.append(preflight.check_input(
-            [image.flip(0) if turned else image for image in images], settings, unit_std=loaded))
+            [image.flip(0) if turned else image for image in images], settings,
+            unit_std=ours and (report is not None or not fresh)))
     findings.append(preflight.check_norms(model, images=len(images), processes=runner.world_size))
     scaling = runner.cfg.get("auto_scale_lr") or {}
     optimizer = runner.cfg.optim_wrapper.get("optimizer", {})
@@ -63,7 +109,7 @@ def _look(runner: Runner, model: nn.Module, batch: dict) -> list[Finding]:
         findings.append(preflight.check_learning_rate(
             optimizer.lr, images=len(images) * runner.world_size,
             reference=(optimizer.lr, scaling.base_batch_size), key="optim_wrapper.optimizer.lr"))
-    if fresh and not runner.cfg.get("load_from") and isinstance(backbone, network.ResNeSt):
+    if ours and fresh and not runner.cfg.get("load_from"):
         heads = len(list(model.parameters())) - len(list(backbone.parameters()))
         loaded = (report.backbone, (0, heads)) if report else None
         findings.append(preflight.check_weights(backbone, loaded, key="model.backbone.init_cfg"))

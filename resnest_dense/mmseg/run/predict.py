@@ -17,8 +17,7 @@ from resnest_dense.configs import find_config
 from resnest_dense.data.labels.pictures import default_palette, draw_labels
 from resnest_dense.data.media import annotate_video
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
-from resnest_dense.mmseg.checkpoint import fit_checkpoint
-from resnest_dense.mmseg.loading import check_input
+from resnest_dense.mmseg.loading import check_input, fit_checkpoint
 from resnest_dense.weights.source import read_metadata
 
 __all__ = ["SegmentationPredictor", "annotate_segments", "find_checkpoint", "write_predictions"]
