@@ -6,7 +6,8 @@ of its own runs, and ``mmseg.models`` can be imported where mmcv has no compiled
 """
 
 from resnest_dense.mmseg import patches, registry
+from resnest_dense.mmseg.shipped import shipped_config
+
+__all__ = ["registry", "shipped_config"]
 
 patches.install()
-
-__all__ = ["registry"]

@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[2]
 TOOLS = Path(find_spec("mmseg").origin).parent / ".mim" / "tools"
 
 PURE = '''
-from mmengine.config import read_base
+from mmseg.models import EncoderDecoder  # makes it one in pure Python
 
-with read_base():
-    from resnest_dense.configs.mmseg.pure.resnest14_deeplabv3_ade20k import *
+globals().update(__import__("resnest_dense.mmseg").mmseg.shipped_config(
+    "resnest14_deeplabv3_ade20k"))
 
 '''
 RUN = """
