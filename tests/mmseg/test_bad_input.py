@@ -1,5 +1,7 @@
 """What cannot work ends in one clear error before the first iteration."""
 
+import traceback
+
 import numpy as np
 import pytest
 import torch
@@ -74,7 +76,8 @@ def test_a_config_that_is_not_there(tmp_path):
 def test_a_data_set_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ResNeStError, match="data/ade/ADEChallengeData2016.*Put the data set there"):
-        start("resnest14_deeplabv3_ade20k", tmp_path, "--cfg-options", "model.backbone.init_cfg=None")
+        start("resnest14_deeplabv3_ade20k", tmp_path, "--cfg-options",
+              "model.backbone.init_cfg=None")
 
 
 def test_labels_are_checked_whatever_hooks_a_config_has(config, folders, tmp_path):
@@ -82,6 +85,28 @@ def test_labels_are_checked_whatever_hooks_a_config_has(config, folders, tmp_pat
     config.write_text(config.read_text() + "\ncustom_hooks = []\n")
     with pytest.raises(ResNeStError, match="beyond the classes"):
         start(config, tmp_path)
+
+
+def test_an_error_in_code_of_the_user_says_what_it_is_and_keeps_its_traceback(config, tmp_path,
+                                                                              monkeypatch):
+    (tmp_path / "own_hook.py").write_text("""
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+@HOOKS.register_module()
+class OwnHook(Hook):
+    def __init__(self):
+        self.limit = {}["x"]
+""")
+    monkeypatch.syspath_prepend(tmp_path)
+    config.write_text(config.read_text() + """
+custom_imports = dict(imports=["resnest_dense.mmseg", "own_hook"])
+custom_hooks = [dict(type="OwnHook")]
+""")
+    with pytest.raises(ResNeStError, match="tiny.py: KeyError: 'x' .-v shows") as refused:
+        start(config, tmp_path)
+    frames = traceback.extract_tb(refused.value.__cause__.__traceback__)
+    assert frames[-1].line == 'self.limit = {}["x"]'
 
 
 def test_own_data_without_classes(config, folders, tmp_path):

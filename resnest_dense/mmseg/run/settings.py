@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -122,19 +122,23 @@ def build_runner(cfg: Config, *loops: str) -> Runner:
         return runner
     except FileNotFoundError as error:
         raise ResNeStError(
-            f"{cfg.filename}: {error}. Put the data set there, or name its folder: data_root of the "
-            "data sets in the config, --data of evaluate-published."
+            f"{cfg.filename}: {error}. Put the data set there, or name its folder: data_root of "
+            "the data sets in the config, --data of evaluate-published."
         ) from error
     except (TypeError, KeyError) as error:
-        raise ResNeStError(f"{cfg.filename}: {error}") from error
+        # By its name alone a slip in a config and an error in the user's own code look the same.
+        raise ResNeStError(f"{cfg.filename}: {type(error).__name__}: {error} (-v shows from where)"
+                           ) from error
 
 
-def _refuse_unknown_keys(cfg, options) -> None:
+def _refuse_unknown_keys(cfg: Config, options: Iterable[str]) -> None:
     """``options``: dotted keys that the command line overrides."""
     for key in cfg:
         # A config may have helper variables of any name; one that almost is a setting is a slip.
-        if key not in _RUNNER_KEYS and (close := _nearly(key)):
-            raise ResNeStValueError(f"{cfg.filename}: nothing reads {key!r}. Did you mean {close!r}?")
+        close = difflib.get_close_matches(key, (*_RUNNER_KEYS, "custom_imports"), n=1, cutoff=0.85)
+        if close and close[0] != key:
+            raise ResNeStValueError(
+                f"{cfg.filename}: nothing reads {key!r}. Did you mean {close[0]!r}?")
     for key in options:
         top = key.split(".")[0]
         if top not in _RUNNER_KEYS + _OTHER_KEYS:
@@ -145,7 +149,7 @@ def _refuse_unknown_keys(cfg, options) -> None:
             )
 
 
-def _follow_the_dataset(steps) -> None:
+def _follow_the_dataset(steps: Iterable[dict | list]) -> None:
     """Let every step that loads labels take ``reduce_zero_label`` from the dataset."""
     for step in steps:
         if isinstance(step, list):
@@ -154,9 +158,3 @@ def _follow_the_dataset(steps) -> None:
             step.pop("reduce_zero_label", None)
         elif "transforms" in step:
             _follow_the_dataset(step["transforms"])
-
-
-def _nearly(key: str) -> str | None:
-    known = (*_RUNNER_KEYS, "custom_imports")
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
-    return close[0] if close and key not in known else None
