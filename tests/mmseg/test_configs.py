@@ -1,4 +1,4 @@
-"""Every shipped config: its settings against the table of recipes.md, and one step of training."""
+"""Every shipped config: its settings against docs/recipes.md's table, and one step of training."""
 
 import functools
 
@@ -11,7 +11,7 @@ from resnest_dense.configs import find_config, list_configs
 CONFIGS = [name.removesuffix(".py") for name in list_configs("mmseg") if "/" not in name]
 LARGE = [name for name in CONFIGS if "200_" in name or "269_" in name]
 CLASSES = {"ade20k": 150, "cityscapes": 19, "pascal_context": 59}
-# recipes.md 4.3: what the paper (GluonCV) and, on Pascal Context, PyTorch-Encoding have trained
+# docs/recipes.md 4.3: what the paper (GluonCV) and, on Pascal Context, PyTorch-Encoding trained
 PAPER = {
     "ade20k": dict(iterations=151560, lr=0.01, crop=(480, 480), long=(520, 520), aux=0.5,
                    blur=[0.5]),
@@ -20,12 +20,12 @@ PAPER = {
     "pascal_context": dict(iterations=24960, lr=0.001, crop=(480, 480), long=(520, 520), aux=0.2,
                            blur=[]),
 }
-# recipes.md 4.5: PyTorch-Encoding's FCN, 180 epochs on ADE20K by its command's defaults
+# docs/recipes.md 4.5: PyTorch-Encoding's FCN, 180 epochs on ADE20K by its command's defaults
 ENCODING = {
     "ade20k": dict(PAPER["ade20k"], iterations=227340, lr=0.004, aux=0.2, blur=[]),
     "pascal_context": PAPER["pascal_context"],
 }
-# recipes.md 4.7; on Pascal Context MMSegmentation's own for ResNet-101
+# docs/recipes.md 4.7; on Pascal Context MMSegmentation's own for ResNet-101
 MMSEG = {
     "ade20k": dict(iterations=160000, crop=(512, 512), batch=4, lr=0.01, decay=5e-4),
     "cityscapes": dict(iterations=80000, crop=(512, 1024), batch=2, lr=0.01, decay=5e-4),

@@ -85,8 +85,9 @@ CASES = {
             type="resnest_dense.ResNeSt", architecture="resnest14", in_channels=1,
             init_cfg=dict(type="Pretrained", checkpoint="upstream.pth")))
         net.init_weights()
-        torch.testing.assert_close(net.stem.conv1_1.weight,
-                                   torch.load("raw14.pth")["conv1.0.weight"].sum(1, keepdim=True))""",
+        torch.testing.assert_close(
+            net.stem.conv1_1.weight,
+            torch.load("raw14.pth")["conv1.0.weight"].sum(1, keepdim=True))""",
     "init_cfg of the segmentor": """
         model = build()
         model.init_cfg = dict(type="Pretrained", checkpoint="upstream.pth")

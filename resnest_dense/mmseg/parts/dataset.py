@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 
@@ -27,7 +28,7 @@ class FolderDataset(BaseSegDataset):
     """
 
     def __init__(self, images: str | Path, labels: str | Path, classes: Sequence[str], *,
-                 palette: Sequence[Sequence[int]] | None = None, **options):
+                 palette: Sequence[Sequence[int]] | None = None, **options: Any):
         metainfo = dict(classes=tuple(classes))
         if palette is not None:
             metainfo["palette"] = [list(colour) for colour in palette]

@@ -1,6 +1,7 @@
 """The segmentation head of the paper's networks, as PyTorch-Encoding and GluonCV build it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmcv.cnn import ConvModule
@@ -16,8 +17,9 @@ __all__ = ["DeepLabV3Head"]
 
 @MODELS.register_module()
 class DeepLabV3Head(BaseDecodeHead):
-    """DeepLabV3's head (recipes.md 4.2). MMSegmentation's ASPPHead fuses the branches by one 3x3;
-    here a 1x1 with dropout does, and a 3x3 follows. An image alone in its batch can be trained on.
+    """DeepLabV3's head (arXiv 1706.05587, docs/recipes.md 4.2). MMSegmentation's ASPPHead fuses the
+    branches by one 3x3; here a 1x1 with dropout does, and a 3x3 follows. An image alone in its
+    batch can be trained on.
 
     Args:
         dilations: of the three 3x3 branches beside the 1x1 and the pooled one.
@@ -29,7 +31,7 @@ class DeepLabV3Head(BaseDecodeHead):
     """
 
     def __init__(self, dilations: Sequence[int] = (12, 24, 36), fusion_dropout: float = 0.5,
-                 **options):
+                 **options: Any):
         super().__init__(**options)
         parts = dict(conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         self.aspp_modules = ASPPModule((1, *dilations), self.in_channels, self.channels, **parts)

@@ -19,7 +19,8 @@ class IterationSeedHook(Hook):
     that was never stopped.
     """
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int,
+                          data_batch: dict | None = None) -> None:
         seed = (runner.seed or 0) + runner.rank
         torch.manual_seed(seed * 1_000_003 + batch_idx)
 
@@ -37,8 +38,8 @@ class SaveOnInterruptHook(Hook):
     def __init__(self, interrupt: Interrupt):
         self.interrupt = interrupt
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                         outputs=None) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
         if self.interrupt.name is None:
             return
         path = Path(runner.work_dir) / f"iter_{runner.iter + 1}.pth"

@@ -1,6 +1,7 @@
 """pixAcc and mIoU as published, beside MMSegmentation's table."""
 
 import inspect
+from typing import Any
 
 import torch
 from mmseg.evaluation import IoUMetric
@@ -17,7 +18,7 @@ class SegmentationMetric(IoUMetric):
     not rounded, over the whole set; arguments are the same.
     """
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any):
         # IoUMetric drops other keywords without a word; keep_results comes from MMSegmentation's
         # tool.
         known = {*inspect.signature(IoUMetric).parameters, "keep_results"}

@@ -1,4 +1,4 @@
-"""The test protocol of the published segmentation results (recipes.md 4.4)."""
+"""The test protocol of the published segmentation results (docs/recipes.md 4.4)."""
 
 import math
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ class PublishedProtocol(BaseTTAModel):
             total = total + _resize(self._slide(_resize(image, size)), (height, width))
         return total
 
-    def merge_preds(self, data_samples_list):
+    def merge_preds(self, data_samples_list: list[list]) -> list:
         raise NotImplementedError("the scores are merged in test_step")
 
     def _slide(self, image: Tensor) -> Tensor:

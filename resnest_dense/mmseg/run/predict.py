@@ -119,7 +119,7 @@ def annotate_segments(predictor: SegmentationPredictor, video: str | Path,
         ResNeStError: a file that is no video.
     """
 
-    def annotate(frame):
+    def annotate(frame: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
         labels = predictor(np.ascontiguousarray(frame[..., ::-1]))
         overlay = draw_labels(frame, labels, predictor.classes, palette=predictor.palette)
         shares = np.bincount(labels.ravel(), minlength=len(predictor.classes)) / labels.size
