@@ -1,13 +1,15 @@
-"""Evaluation of a segmentor, as ``tools/mmseg_test.py`` starts it."""
+"""Evaluation of a segmentor, as ``tools/mmseg_test.py`` starts it, and of a published one."""
 
 import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from mmengine.config import Config
 
 from resnest_dense.mmseg.run.predict import find_checkpoint
 from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
 
-__all__ = ["make_parser", "run"]
+__all__ = ["make_parser", "measure_published", "run"]
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -40,11 +42,43 @@ def run(args: argparse.Namespace) -> dict[str, float]:
         # mmengine keeps one visualizer a name; another one has another folder.
         cfg.visualizer.update(save_dir=args.show_dir, name=f"visualizer in {args.show_dir}")
     if args.tta:
-        use_augmentation(cfg, args.tta)
+        _use_augmentation(cfg, args.tta)
     return build_runner(cfg, "test_loop").test()
 
 
-def use_augmentation(cfg: Config, kind: str) -> None:
+def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,
+                      dilated_form: str | None = None, data_root: str | None = None,
+                      options: Sequence[str] = ()) -> dict[str, float]:
+    """The ``metrics`` of a published checkpoint on its test set, in its publisher's protocol.
+
+    Args:
+        config: path or shipped name of the config that the checkpoint belongs to.
+        checkpoint: its weights.
+        metrics: names of the catalog, in percent: "miou" (one scale), or some of
+            "pix_acc_ms_flip" and "miou_ms_flip".
+        out: folder of the logs.
+        dilated_form: of the checkpoint; "official" ones were tested in sliding windows.
+        data_root: the folder of the data set; None for the config's own.
+        options: KEY=VALUE settings that override the config.
+
+    Raises:
+        ResNeStError: as :func:`run`.
+    """
+    metrics, options = list(metrics), list(options)
+    arguments = [config, str(checkpoint), "--work-dir", str(out)]
+    if any(name.endswith("_ms_flip") for name in metrics):
+        arguments += ["--tta", "published" if dilated_form == "official" else "mmseg"]
+    if data_root:
+        options.append(f"test_dataloader.dataset.data_root={data_root}")
+    if options:
+        arguments += ["--cfg-options", *options]
+    results = run(make_parser().parse_args(arguments))
+    pixel_accuracy = results.get("pixAcc", results.get("aAcc"))
+    return {name: pixel_accuracy if name.startswith("pix_acc") else results["mIoU"]
+            for name in metrics}
+
+
+def _use_augmentation(cfg: Config, kind: str) -> None:
     """Test ``cfg`` with its own augmentation ("config"), MMSegmentation's or the published one.
 
     "mmseg" is softmax averaged over 0.5 to 1.75 times the test size and flips, whole images;

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     if cfg.resume:
         cfg.load_from = None  # mmengine would resume from where the first run started
     if args.amp:
-        use_amp(cfg)
+        _use_amp(cfg)
     interrupt = Interrupt()
     interrupt.catch()  # before the data workers are forked, whom Ctrl-C in a terminal reaches too
     try:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
         interrupt.release()
 
 
-def use_amp(cfg: Config) -> None:
+def _use_amp(cfg: Config) -> None:
     """Let ``cfg`` train in mixed precision, on the device that is there.
 
     Raises:
