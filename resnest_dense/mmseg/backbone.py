@@ -1,6 +1,7 @@
 """The ResNeSt backbone with the arguments and the output that OpenMMLab's libraries expect."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from mmengine.logging import MMLogger
@@ -18,6 +19,8 @@ from resnest_dense.weights import load
 from resnest_dense.weights.identify import to_ours
 
 __all__ = ["ResNeSt"]
+
+_BATCH_NORM = MappingProxyType({"type": "BN"})
 
 
 @MODELS.register_module()
@@ -50,7 +53,7 @@ class ResNeSt(network.ResNeSt, BaseModule):
 
     def __init__(self, architecture: str, *, in_channels: int = 3, output_stride: int = 32,
                  dilated_form: str = "official", out_indices: Sequence[int] = (0, 1, 2, 3),
-                 frozen_stages: int = -1, norm_cfg: dict = dict(type="BN"),
+                 frozen_stages: int = -1, norm_cfg: Mapping[str, Any] = _BATCH_NORM,
                  norm_eval: bool = False, with_cp: bool = False, compile: bool = False,
                  pretrained: str | None = None, init_cfg: dict | None = None):
         for index in out_indices:

@@ -4,6 +4,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -16,8 +17,7 @@ from resnest_dense.weights import InputContract, check_contract, prepare
 from resnest_dense.weights.identify import to_ours
 from resnest_dense.weights.source import Weights, read_metadata
 
-__all__ = ["check_input", "fit_checkpoint", "fit_state", "note_source", "read_input",
-           "unwrap"]
+__all__ = ["check_input", "fit_checkpoint", "fit_state", "note_source", "read_input", "unwrap"]
 
 # Where a state dict was read from, kept among the versions of its modules: mmengine passes on those
 # alone, and no module has this name.
@@ -26,7 +26,7 @@ _PREPROCESSOR = "model.data_preprocessor"
 _CLASSIFIER = re.compile(r"\.conv_seg\.(weight|bias)$")
 
 
-def unwrap(model: nn.Module) -> nn.Module:
+def unwrap(model: Any) -> nn.Module:
     """The segmentor inside of distributed training and of test-time augmentation."""
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
@@ -35,7 +35,8 @@ def unwrap(model: nn.Module) -> nn.Module:
 
 def note_source(state: OrderedDict[str, Tensor], filename: str) -> None:
     """Keep with ``state`` that it was read from the file ``filename``, for :func:`fit_state`."""
-    state._metadata = OrderedDict(getattr(state, "_metadata", {}), **{_SOURCE: filename})
+    versions = OrderedDict(getattr(state, "_metadata", {}), **{_SOURCE: filename})
+    state._metadata = versions  # type: ignore[attr-defined]  # torch's own, which no type declares
 
 
 def fit_state(model: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

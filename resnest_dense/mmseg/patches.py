@@ -74,7 +74,7 @@ def run_history_allowed() -> Iterator[None]:
     if not hasattr(torch.serialization, "safe_globals"):  # torch before 2.5 refuses no class
         yield
         return
-    core = np._core.multiarray if hasattr(np, "_core") else np.core.multiarray
+    core = (getattr(np, "_core", None) or np.core).multiarray
     numbers = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1")
     allowed = [HistoryBuffer, np.dtype, np.ndarray, (_statistic, "builtins.getattr"),
                (codecs.encode, "_codecs.encode")]
@@ -102,7 +102,7 @@ def segmentation_package() -> str | None:
         version(MODULE2PACKAGE["mmseg"])
         return None
     except PackageNotFoundError:
-        return (packages_distributions().get("mmseg") or [None])[-1]
+        return [None, *packages_distributions().get("mmseg", ())][-1]
 
 
 class _MissingOperators(ModuleType):
@@ -127,6 +127,7 @@ class _MissingOperators(ModuleType):
         return missing
 
 
+# In brackets: the newest version that still needs it.
 PATCHES = [
     Patch(checkpoint.CheckpointLoader, "load_checkpoint", classmethod(_read),
           reason="since torch 2.6 the log in a run's checkpoint is refused, so that testing and "

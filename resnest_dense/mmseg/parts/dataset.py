@@ -29,7 +29,7 @@ class FolderDataset(BaseSegDataset):
 
     def __init__(self, images: str | Path, labels: str | Path, classes: Sequence[str], *,
                  palette: Sequence[Sequence[int]] | None = None, **options: Any):
-        metainfo = dict(classes=tuple(classes))
+        metainfo: dict[str, Any] = dict(classes=tuple(classes))
         if palette is not None:
             metainfo["palette"] = [list(colour) for colour in palette]
         prefix = dict(img_path=str(images), seg_map_path=str(labels))

@@ -1,5 +1,8 @@
 """OpenMMLab's way to say which norm a network has."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import nn
 
 from resnest_dense.errors import ResNeStValueError, near
@@ -9,7 +12,7 @@ from resnest_dense.nn.sync_norm import SyncBatchNorm
 __all__ = ["read_norm"]
 
 
-def read_norm(norm_cfg: dict) -> Norm:
+def read_norm(norm_cfg: Mapping[str, Any]) -> Norm:
     """What our network takes as its norm, from an OpenMMLab ``norm_cfg``.
 
     Raises:

@@ -2,13 +2,14 @@
 
 import logging
 from collections import OrderedDict
+from typing import Any
 
 import torch.distributed as dist
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor
 
 from resnest_dense import preflight
 from resnest_dense.errors import ResNeStError
@@ -54,8 +55,8 @@ class PreflightHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: dict | None = None) -> None:
-        if not self._looked:
-            _check_first_batch(runner, data_batch, proceed=self.proceed)
+        if data_batch and not self._looked:
+            _check_first_batch(runner, data_batch["inputs"], proceed=self.proceed)
             self._looked = True
 
     def before_val(self, runner: Runner) -> None:
@@ -78,19 +79,18 @@ class PreflightHook(Hook):
             check_dataset(dataset, unwrap(runner.model), name=name, limit=self.limit)
 
 
-def _check_first_batch(runner: Runner, batch: dict, *, proceed: bool) -> None:
+def _check_first_batch(runner: Runner, images: list[Tensor], *, proceed: bool) -> None:
     """Log a line each on input, norms, rate and weights; an error in any process stops all."""
-    findings = _look(runner, unwrap(runner.model), batch["inputs"])
-    gathered = [findings]
+    findings = _look(runner, unwrap(runner.model), images)
+    gathered = [findings] * runner.world_size
     if runner.world_size > 1:
-        gathered = [None] * runner.world_size
         dist.all_gather_object(gathered, findings)
     preflight.log_and_raise(
         findings, gathered, _log, proceed=proceed,
         switch="custom_hooks the entry dict(type=\"resnest_dense.PreflightHook\", proceed=True)")
 
 
-def _look(runner: Runner, model: nn.Module, images: list) -> list[Finding]:
+def _look(runner: Runner, model: Any, images: list[Tensor]) -> list[Finding]:
     backbone = model.backbone
     ours, fresh = isinstance(backbone, ResNeSt), runner.iter == 0
     # The report of the weights that a ResNeSt has been initialised with.

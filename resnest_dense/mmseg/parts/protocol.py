@@ -1,5 +1,6 @@
 """The test protocol of the published segmentation results (docs/recipes.md 4.4)."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -64,7 +65,7 @@ class PublishedProtocol(BaseTTAModel):
     def score(self, image: Tensor) -> Tensor:
         """Summed scores of each class: (1, 3, H, W) normalised -> (1, classes, H, W)."""
         height, width = image.shape[2:]
-        total = 0
+        total = image.new_zeros(())
         for scale in self.scales:
             longer = math.ceil(self.base_size * scale)
             size = [int(side * longer / max(height, width) + 0.5) for side in (height, width)]
@@ -80,16 +81,16 @@ class PublishedProtocol(BaseTTAModel):
         image = self._pad(image)
         rows, columns = (range(0, max(side - self.crop_size, 0) + self.stride, self.stride)
                          for side in image.shape[2:])
-        total, count = 0, image.new_zeros(image.shape[2:])
-        for top in rows:
-            for left in columns:
-                window = image[..., top:top + self.crop_size, left:left + self.crop_size]
-                h, w = window.shape[2:]
-                score = self._infer(self._pad(window))[..., :h, :w]
-                if isinstance(total, int):
-                    total = image.new_zeros(1, score.shape[1], *image.shape[2:])
-                total[..., top:top + h, left:left + w] += score
-                count[top:top + h, left:left + w] += 1
+        # A row for each class comes with the first window.
+        total, count = image.new_zeros(1, 1, *image.shape[2:]), image.new_zeros(image.shape[2:])
+        for top, left in itertools.product(rows, columns):
+            window = image[..., top:top + self.crop_size, left:left + self.crop_size]
+            h, w = window.shape[2:]
+            score = self._infer(self._pad(window))[..., :h, :w]
+            if total.shape[1] != score.shape[1]:
+                total = total.repeat(1, score.shape[1], 1, 1)
+            total[..., top:top + h, left:left + w] += score
+            count[top:top + h, left:left + w] += 1
         return (total / count)[..., :height, :width]
 
     def _infer(self, window: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from resnest_dense.analysis import Analysis, analyze, model_parts
-from resnest_dense.config_kinds import find_any_config
+from resnest_dense.configs import find_config
 
 __all__ = ["analyze_segmentor"]
 
@@ -24,7 +24,7 @@ def analyze_segmentor(config: str | Path, size: tuple[int, int] | None = None) -
     Raises:
         ResNeStError: a config that cannot be used.
     """
-    cfg = Config.fromfile(find_any_config(config)[0])
+    cfg = Config.fromfile(find_config(str(config), "mmseg"))
     init_default_scope("mmseg")
     with torch.device("meta"):
         model = MODELS.build(cfg.model).eval()

@@ -73,9 +73,8 @@ def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, 
     if options:
         arguments += ["--cfg-options", *options]
     results = run(make_parser().parse_args(arguments))
-    pixel_accuracy = results.get("pixAcc", results.get("aAcc"))
-    return {name: pixel_accuracy if name.startswith("pix_acc") else results["mIoU"]
-            for name in metrics}
+    pixels = "pixAcc" if "pixAcc" in results else "aAcc"  # MMSegmentation's own metric
+    return {name: results[pixels if name.startswith("pix_acc") else "mIoU"] for name in metrics}
 
 
 def _use_augmentation(cfg: Config, kind: str) -> None:

@@ -83,9 +83,10 @@ def write_predictions(predictor: SegmentationPredictor, images: Iterable[str | P
     Raises:
         ResNeStValueError: a file that is no image, or two images with the same stem.
     """
-    written = {}
-    for name in ("labels", "overlays"):
-        (Path(out) / name).mkdir(parents=True, exist_ok=True)
+    folders = Path(out) / "labels", Path(out) / "overlays"
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    written: dict[str, tuple[Path, Path]] = {}
     for path in map(Path, images):
         if path.stem in written:
             raise ResNeStValueError(f"{path}: another image is called {path.stem!r} too.")
@@ -93,12 +94,11 @@ def write_predictions(predictor: SegmentationPredictor, images: Iterable[str | P
         if image is None:
             raise ResNeStValueError(f"{path} is no image that can be read.")
         labels = predictor(image)
-        files = tuple(Path(out) / name / f"{path.stem}.png" for name in ("labels", "overlays"))
-        Image.fromarray(labels + np.uint8(predictor.first_label)).save(files[0])
-        overlay = draw_labels(image[..., ::-1], labels, predictor.classes,
-                              palette=predictor.palette)
-        overlay.save(files[1])
-        written[path.stem] = files
+        label_file, overlay_file = (folder / f"{path.stem}.png" for folder in folders)
+        Image.fromarray(labels + np.uint8(predictor.first_label)).save(label_file)
+        draw_labels(image[..., ::-1], labels, predictor.classes,
+                    palette=predictor.palette).save(overlay_file)
+        written[path.stem] = label_file, overlay_file
     return list(written.values())
 
 
