@@ -22,7 +22,7 @@ from PIL import Image
 from demo.mini_ade import CLASSES, MiniAde, write_mini_ade
 from resnest_dense.configs import find_config
 from resnest_dense.data.labels.pictures import draw_labels
-from resnest_dense.mmseg.settings import build_runner
+from resnest_dense.mmseg.run.settings import build_runner
 
 
 def make_config(data: MiniAde, work_dir: Path, iterations: int) -> Config:

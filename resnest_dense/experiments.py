@@ -32,7 +32,7 @@ class Experiment:
 def find_experiment(config: str) -> Experiment | None:
     """What is published of the shipped config called ``config``, without suffix; None for nothing.
 
-    A LazyConfig or pure-Python config is of the same experiment as the one with the same stem.
+    A LazyConfig is of the same experiment as the YAML with the same stem.
     """
     return _experiments().get(Path(config).name)
 

@@ -11,7 +11,7 @@ from peers import official_features, official_network, randomise_statistics
 
 import resnest_dense.mmseg  # noqa: F401
 from resnest_dense.configs import find_config
-from resnest_dense.mmseg.checkpoint import fit_checkpoint
+from resnest_dense.mmseg.loading import fit_checkpoint
 
 ODD = (2, 3, 67, 97)
 

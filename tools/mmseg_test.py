@@ -8,7 +8,7 @@
 import sys
 
 from resnest_dense.errors import ResNeStError
-from resnest_dense.mmseg.evaluate import make_parser, run
+from resnest_dense.mmseg.run.evaluate import make_parser, run
 
 
 def main() -> int:

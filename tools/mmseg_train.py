@@ -10,7 +10,7 @@
 import sys
 
 from resnest_dense.errors import ResNeStError
-from resnest_dense.mmseg.train import make_parser, run
+from resnest_dense.mmseg.run.train import make_parser, run
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """DeepLabV3+-ResNeSt-101 on ADE20K in MMSegmentation's recipe.
 
-Its own row has 46.47 mIoU, 47.27 with scales and flips (recipes.md 4.7).
+Its own row has 46.47 mIoU, 47.27 with scales and flips (docs/recipes.md 4.7).
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """DeepLabV3+-ResNeSt-101 on Cityscapes in MMSegmentation's recipe.
 
-Its own row has 79.62 mIoU, 80.27 with scales and flips (recipes.md 4.7).
+Its own row has 79.62 mIoU, 80.27 with scales and flips (docs/recipes.md 4.7).
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """FCN-ResNeSt-101 on ADE20K in MMSegmentation's recipe.
 
-Its own row has 45.62 mIoU, 46.16 with scales and flips (recipes.md 4.7).
+Its own row has 45.62 mIoU, 46.16 with scales and flips (docs/recipes.md 4.7).
 """
 
 _base_ = ["mmseg::resnest/resnest_s101-d8_fcn_4xb4-160k_ade20k-512x512.py", "./_base_/recipe.py"]

@@ -1,6 +1,6 @@
 """FCN-ResNeSt-101 on Cityscapes in MMSegmentation's recipe.
 
-Its own row has 77.56 mIoU, 78.98 with scales and flips (recipes.md 4.7).
+Its own row has 77.56 mIoU, 78.98 with scales and flips (docs/recipes.md 4.7).
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """PSPNet-ResNeSt-101 on Cityscapes in MMSegmentation's recipe.
 
-Its own row has 78.57 mIoU, 79.19 with scales and flips (recipes.md 4.7).
+Its own row has 78.57 mIoU, 79.19 with scales and flips (docs/recipes.md 4.7).
 """
 
 _base_ = [

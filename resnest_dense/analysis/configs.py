@@ -25,7 +25,7 @@ def analyze_config(name: str, size: tuple[int, int] | None = None) -> Analysis:
         return analyze_backbone(name, size)
     # Each framework is asked for only where the config needs it.
     if find_any_config(name)[1] == "mmseg":
-        from resnest_dense.mmseg.analysis import analyze_segmentor
+        from resnest_dense.mmseg.run.analysis import analyze_segmentor
 
         return analyze_segmentor(name, size)
     from resnest_dense.d2.analysis import analyze_detector

@@ -34,7 +34,7 @@ def open_model(name: str, checkpoint: str,
         return _open_backbone(name, checkpoint, device)
     # Each framework is asked for only where the config needs it.
     if find_any_config(name)[1] == "mmseg":
-        from resnest_dense.mmseg.predict import SegmentationPredictor
+        from resnest_dense.mmseg.run.predict import SegmentationPredictor
 
         segmentor = SegmentationPredictor(name, checkpoint, device=device)
         return segmentor.model, lambda image: segmentor(np.ascontiguousarray(image[:, :, ::-1]))

@@ -67,8 +67,8 @@ def _show_data(args: argparse.Namespace) -> None:
 
     path, kind = find_any_config(args.config)
     if kind == "mmseg":
-        from resnest_dense.mmseg.settings import read_config
-        from resnest_dense.mmseg.show import show_training_data
+        from resnest_dense.mmseg.run.settings import read_config
+        from resnest_dense.mmseg.run.show import show_training_data
 
         cfg = read_config(argparse.Namespace(
             config=args.config, train=args.train, val=args.train, classes=args.classes,

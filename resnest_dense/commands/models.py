@@ -36,7 +36,7 @@ def _predict(args: argparse.Namespace) -> None:
     stills, videos = split_videos(args.inputs)
     images = find_images(stills)
     if find_any_config(args.config)[1] == "mmseg":
-        from resnest_dense.mmseg.predict import (
+        from resnest_dense.mmseg.run.predict import (
             SegmentationPredictor,
             annotate_segments,
             write_predictions,

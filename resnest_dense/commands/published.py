@@ -54,10 +54,11 @@ def _measure_detector(entry, checkpoint: Path, metrics, args: argparse.Namespace
 
 
 def _measure_segmentor(entry, checkpoint: Path, metrics, args: argparse.Namespace) -> dict:
-    from resnest_dense.mmseg.published import measure
+    from resnest_dense.mmseg.run.evaluate import measure_published
 
-    return measure(entry.config, checkpoint, metrics, out=_folder(args), data_root=args.data,
-                   dilated_form=entry.options.get("dilated_form"), options=args.opts)
+    return measure_published(entry.config, checkpoint, metrics, out=_folder(args),
+                             data_root=args.data, options=args.opts,
+                             dilated_form=entry.options.get("dilated_form"))
 
 
 def _folder(args: argparse.Namespace) -> Path:

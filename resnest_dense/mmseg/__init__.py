@@ -1,15 +1,13 @@
 """MMSegmentation: ``custom_imports = dict(imports=["resnest_dense.mmseg"])`` registers ours.
 
-Importing it registers the scope ``resnest_dense`` with mmengine, lets ``torch.load`` read mmengine's
-checkpoints, mmengine load a ResNeSt of any layout and ``mmseg::`` find forks, and, where mmcv has no
-compiled operators, makes ``mmseg.models`` importable.
+Importing it registers the scope ``resnest_dense`` with mmengine, and installs the patches of
+:mod:`resnest_dense.mmseg.patches`: mmengine then loads a ResNeSt of any layout and the checkpoints
+of its own runs, and ``mmseg.models`` can be imported where mmcv has no compiled operators.
 """
 
-from resnest_dense.mmseg import compat, loading, mmcv_standin, registry
+from resnest_dense.mmseg import patches, registry
+from resnest_dense.mmseg.shipped import shipped_config
 
-mmcv_standin.install()
-compat.allow_run_history()
-compat.name_the_fork()
-loading.install()
+__all__ = ["registry", "shipped_config"]
 
-__all__ = ["registry"]
+patches.install()

@@ -1,7 +1,10 @@
 """The ResNeSt backbone with the arguments and the output that OpenMMLab's libraries expect."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModule, PretrainedInit
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -9,13 +12,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from resnest_dense import nn as network
 from resnest_dense.architectures import get_architecture
 from resnest_dense.errors import ResNeStValueError
-from resnest_dense.mmseg.loading import initialize
-from resnest_dense.mmseg.norm import read_norm
+from resnest_dense.mmseg.parts.norm import read_norm
 from resnest_dense.mmseg.registry import MODELS
 from resnest_dense.nn.stages import STAGE_NAMES
-from resnest_dense.weights.identify import detect_layout
+from resnest_dense.weights import load
+from resnest_dense.weights.identify import to_ours
 
 __all__ = ["ResNeSt"]
+
+_BATCH_NORM = MappingProxyType({"type": "BN"})
 
 
 @MODELS.register_module()
@@ -48,7 +53,7 @@ class ResNeSt(network.ResNeSt, BaseModule):
 
     def __init__(self, architecture: str, *, in_channels: int = 3, output_stride: int = 32,
                  dilated_form: str = "official", out_indices: Sequence[int] = (0, 1, 2, 3),
-                 frozen_stages: int = -1, norm_cfg: dict = dict(type="BN"),
+                 frozen_stages: int = -1, norm_cfg: Mapping[str, Any] = _BATCH_NORM,
                  norm_eval: bool = False, with_cp: bool = False, compile: bool = False,
                  pretrained: str | None = None, init_cfg: dict | None = None):
         for index in out_indices:
@@ -76,21 +81,25 @@ class ResNeSt(network.ResNeSt, BaseModule):
                     module.eval()
         return self
 
-    def _load_from_state_dict(self, state_dict, prefix, *args):
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str,
+                              *args: Any) -> None:
         # A checkpoint of a whole segmentor may hold its backbone in any layout.
-        own = {key.removeprefix(prefix): key for key in state_dict if key.startswith(prefix)}
+        own = {key.removeprefix(prefix): value for key, value in state_dict.items()
+               if key.startswith(prefix)}
         if own and not any(key.startswith(STAGE_NAMES) for key in own):
-            layout, inner = detect_layout(own)
-            for name, key in own.items():
-                ours = layout.to_ours(name.removeprefix(inner))
-                state_dict[prefix + (ours or name)] = state_dict.pop(key)
+            found = to_ours(own)
+            for ours, theirs in found.names.items():
+                del state_dict[prefix + theirs]
+                state_dict[prefix + ours] = found.backbone[ours]
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def init_weights(self) -> None:
         """Load what ``init_cfg`` names; without it the weights stay as the network drew them."""
         configs = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg or []
-        named = [cfg["checkpoint"] for cfg in configs if cfg["type"] in ("Pretrained", PretrainedInit)]
+        named = [cfg["checkpoint"] for cfg in configs
+                 if cfg["type"] in ("Pretrained", PretrainedInit)]
         if not named:
             return super().init_weights()
-        self.load_report = initialize(self, named[0])
+        # The model around it compares the report with its input, see `patches`.
+        self.load_report = load(self, named[0], logger=MMLogger.get_current_instance())
         self._is_init = True

@@ -18,12 +18,12 @@ def _child(parent: mmengine.Registry, *modules: str) -> mmengine.Registry:
 
 
 # The backbone alone serves any library that builds on mmengine.
-_SEGMENTATION = ("heads", "protocol") if find_spec("mmseg") else ()
+_SEGMENTATION = ("parts.heads", "parts.protocol") if find_spec("mmseg") else ()
 
 MODELS = _child(mmengine.MODELS, "backbone", *_SEGMENTATION)
-MODEL_WRAPPERS = _child(mmengine.MODEL_WRAPPERS, "cpu")
-OPTIM_WRAPPERS = _child(mmengine.OPTIM_WRAPPERS, "cpu")
-DATASETS = _child(mmengine.DATASETS, "dataset")
-TRANSFORMS = _child(mmengine.TRANSFORMS, "transforms")
-METRICS = _child(mmengine.METRICS, "metric")
-HOOKS = _child(mmengine.HOOKS, "hooks")
+MODEL_WRAPPERS = _child(mmengine.MODEL_WRAPPERS, "parts.cpu")
+OPTIM_WRAPPERS = _child(mmengine.OPTIM_WRAPPERS, "parts.cpu")
+DATASETS = _child(mmengine.DATASETS, "parts.dataset")
+TRANSFORMS = _child(mmengine.TRANSFORMS, "parts.transforms")
+METRICS = _child(mmengine.METRICS, "parts.metric")
+HOOKS = _child(mmengine.HOOKS, "parts.hooks", "parts.preflight")

@@ -85,8 +85,9 @@ CASES = {
             type="resnest_dense.ResNeSt", architecture="resnest14", in_channels=1,
             init_cfg=dict(type="Pretrained", checkpoint="upstream.pth")))
         net.init_weights()
-        torch.testing.assert_close(net.stem.conv1_1.weight,
-                                   torch.load("raw14.pth")["conv1.0.weight"].sum(1, keepdim=True))""",
+        torch.testing.assert_close(
+            net.stem.conv1_1.weight,
+            torch.load("raw14.pth")["conv1.0.weight"].sum(1, keepdim=True))""",
     "init_cfg of the segmentor": """
         model = build()
         model.init_cfg = dict(type="Pretrained", checkpoint="upstream.pth")
@@ -116,11 +117,11 @@ CASES = {
         torch.save(model.state_dict(), "head.pth")
         load_checkpoint(model, "head.pth", strict=True)""",
     "mmengine as it was": """
-        resnest_dense.mmseg.loading.uninstall()
+        resnest_dense.mmseg.patches.uninstall()
         model = build()
         load_checkpoint(model, "upstream.pth")
         assert not is_filled(model)
-        resnest_dense.mmseg.loading.install()
+        resnest_dense.mmseg.patches.install()
         load_checkpoint(model, "upstream.pth")
         assert is_filled(model)""",
 }
@@ -138,7 +139,7 @@ def failures(tmp_path_factory):
         weights.convert(raw, layout, folder / f"{layout}.pth")
     shutil.copy(raw, folder / "gluon_resnest14-9c8fe254.pth")
     return run_forked({name: START + textwrap.dedent(code) for name, code in CASES.items()},
-                      preload=("torch", "resnest_dense.mmseg.heads"), cwd=folder)
+                      preload=("torch", "resnest_dense.mmseg.parts.heads"), cwd=folder)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[2]
 TOOLS = Path(find_spec("mmseg").origin).parent / ".mim" / "tools"
 
 PURE = '''
-from mmengine.config import read_base
+from mmseg.models import EncoderDecoder  # makes it one in pure Python
 
-with read_base():
-    from resnest_dense.configs.mmseg.pure.resnest14_deeplabv3_ade20k import *
+globals().update(__import__("resnest_dense.mmseg").mmseg.shipped_config(
+    "resnest14_deeplabv3_ade20k"))
 
 '''
 RUN = """
@@ -52,18 +52,18 @@ def test_train_and_test_in_both_forms_of_config(config, installed, tmp_path):
     shipped = str(installed / "resnest_dense" / "configs")
     config.write_text(config.read_text().replace(str(ROOT / "configs"), shipped))
     pure = tmp_path / "pure.py"
-    pure.write_text(PURE + """
+    pure.write_text(PURE + f"""
 model.decode_head.update(num_classes=3, channels=8)
 model.auxiliary_head.update(num_classes=3, channels=8)
 model.backbone.update(init_cfg=None)
-tiny = __import__("mmengine").Config.fromfile(%r)
+tiny = __import__("mmengine").Config.fromfile({str(config)!r})
 train_dataloader = tiny.train_dataloader
 model.data_preprocessor.update(size=(32, 32))
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=1)
 val_dataloader = val_cfg = val_evaluator = None
 test_dataloader = tiny.test_dataloader
 del tiny
-""" % str(config))
+""")
     raw = tmp_path / "raw14.pth"
     torch.save(official_network("resnest14").state_dict(), raw)
     failures = run_forked({

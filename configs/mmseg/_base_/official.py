@@ -1,6 +1,6 @@
-"""DeepLabV3 as in the paper (recipes.md 4.1 to 4.3): network, optimizer, augmentation.
+"""DeepLabV3 as in the paper (docs/recipes.md 4.1 to 4.3): network, optimizer, augmentation.
 
-Where its sources differ (recipes.md 7) this follows the GluonCV runs that the paper reports:
+Where its sources differ (docs/recipes.md 7) this follows the GluonCV runs that the paper reports:
 auxiliary weight 0.5 (PyTorch-Encoding 0.2), lr 0.01 and ten times that in the heads, which is the
 paper's "0.1" (PyTorch-Encoding's train.py 0.004), blurred images, and no warm-up. What
 PyTorch-Encoding alone has trained follows its commands, under names that begin with ``encoding``.

@@ -1,4 +1,4 @@
-"""The paper's networks on ADE20K (recipes.md 4.3).
+"""The paper's networks on ADE20K (docs/recipes.md 4.3).
 
 120 epochs of 1,263 iterations (20,210 images in batches of 16), as the paper and the GluonCV
 scripts say; PyTorch-Encoding's commands have 180 for ResNeSt-101 and -200.

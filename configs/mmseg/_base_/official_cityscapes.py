@@ -1,8 +1,8 @@
-"""The paper's networks on Cityscapes (recipes.md 4.6).
+"""The paper's networks on Cityscapes (docs/recipes.md 4.6).
 
 No source has the recipe of the paper's numbers. This is GluonCV's for its other networks
-(recipes.md 4.3): longer side 2048 at scale 1, crops of 768, lr 0.01, 240 epochs of 185 iterations
-(2,975 images in batches of 16).
+(docs/recipes.md 4.3): longer side 2048 at scale 1, crops of 768, lr 0.01, 240 epochs of 185
+iterations (2,975 images in batches of 16).
 """
 
 _base_ = ["./official.py", "mmseg::_base_/datasets/cityscapes.py"]

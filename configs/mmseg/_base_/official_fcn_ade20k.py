@@ -1,6 +1,6 @@
-"""FCN on ADE20K as PyTorch-Encoding has published it (recipes.md 4.5), not in the paper.
+"""FCN on ADE20K as PyTorch-Encoding has published it (docs/recipes.md 4.5), not in the paper.
 
-Its command's defaults (recipes.md 4.3, train.py): 180 epochs of 1,263 iterations, lr 0.004,
+Its command's defaults (docs/recipes.md 4.3, train.py): 180 epochs of 1,263 iterations, lr 0.004,
 auxiliary weight 0.2, no blur. Its train_dist.py has 120 epochs and 0.01.
 """
 

@@ -1,4 +1,4 @@
-"""FCN on Pascal Context as PyTorch-Encoding has published it (recipes.md 4.5), not in the paper."""
+"""FCN on Pascal Context as PyTorch-Encoding, not the paper, has it (docs/recipes.md 4.5)."""
 
 _base_ = "./official_pascal_context.py"
 

@@ -1,4 +1,4 @@
-"""The paper's networks on Pascal Context (recipes.md 4.3).
+"""The paper's networks on Pascal Context (docs/recipes.md 4.3).
 
 PyTorch-Encoding alone has trained them: 80 epochs of 312 iterations (4,998 images in batches of
 16), lr 0.001, auxiliary weight 0.2, no blur.

@@ -1,4 +1,4 @@
-"""What the configs in MMSegmentation's recipe share (recipes.md 4.7): our backbone for its S-101.
+"""What the configs in MMSegmentation's recipe (docs/recipes.md 4.7) share: our backbone for S-101.
 
 ``dilated_form="mmseg"`` is the network of the weights released with those rows, so that they are
 tested as they are.

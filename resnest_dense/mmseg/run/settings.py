@@ -1,0 +1,160 @@
+"""A config as the command line means it: found by name, overridden, with own data put in."""
+
+import argparse
+import difflib
+import inspect
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from resnest_dense.configs import find_config
+from resnest_dense.data.labels.folder import read_classes
+from resnest_dense.errors import ResNeStError, ResNeStValueError, near
+
+__all__ = ["add_arguments", "build_runner", "read_config", "use_folders"]
+
+_PREFLIGHT = "resnest_dense.PreflightHook"
+_RUNNER_KEYS = tuple(inspect.signature(Runner.__init__).parameters)[1:]
+# What the frameworks read from a config beside the runner's own arguments.
+_OTHER_KEYS = ("custom_imports", "tta_model", "tta_pipeline", "find_unused_parameters", "sync_bn",
+               "compile", "model_wrapper_cfg", "activation_checkpointing", "efficient_conv_bn_eval")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that training and testing share, named as in MMSegmentation's tools."""
+    parser.add_argument("config", help="path of a config, or name of a shipped one")
+    parser.add_argument("--work-dir", help="folder of logs and checkpoints "
+                        "(default: work_dirs/ and the config's name)")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE",
+                        help="settings to override, such as train_cfg.max_iters=1000")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
+                        help="how several processes are started (torchrun: pytorch)")
+    parser.add_argument("--val", nargs=2, metavar=("IMAGES", "LABELS"),
+                        help="own data to validate or test on: folder of images, folder of PNGs")
+    parser.add_argument("--classes", help="file with the class names of the own data: one a line, "
+                        "or JSON")
+    parser.add_argument("--reduce-zero-label", action="store_true",
+                        help="in the own labels 0 is no class and 1 the first one")
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """The config that the parsed ``args`` of :func:`add_arguments` describe.
+
+    Raises:
+        ResNeStValueError: no such config, a key that nothing reads, incomplete own data.
+    """
+    path = find_config(args.config, "mmseg")
+    cfg = Config.fromfile(path)
+    _refuse_unknown_keys(cfg, args.cfg_options or ())
+    train, val = getattr(args, "train", None), args.val
+    if train or val or args.classes:
+        if not (args.classes and val):
+            raise ResNeStValueError(
+                "Own data needs --classes and --val, to train on it --train too."
+            )
+        use_folders(cfg, args.classes, train=train, val=val,
+                    reduce_zero_label=args.reduce_zero_label)
+    cfg.merge_from_dict(args.cfg_options or {})
+    hooks = cfg.get("custom_hooks") or []
+    if not any(hook["type"] == _PREFLIGHT for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type=_PREFLIGHT)]
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs") / path.stem)
+    return cfg
+
+
+def use_folders(cfg: Config, classes: str | Path, *, train: Sequence[str | Path] | None = None,
+                val: Sequence[str | Path] | None = None, reduce_zero_label: bool = False) -> None:
+    """Put own data into ``cfg``: its datasets, and the class count of its heads.
+
+    Args:
+        cfg: changed in place.
+        classes: class list, see :func:`resnest_dense.data.labels.folder.read_classes`.
+        train: (folder of images, folder of labels) to train on; left as it is if None.
+        val: the same to validate and test on.
+        reduce_zero_label: label 0 is no class and 1 the first one.
+    """
+    listed = read_classes(classes)
+    for name, folders in (("train", train), ("val", val), ("test", val)):
+        if folders is None:
+            continue
+        loader = cfg[f"{name}_dataloader"]
+        loader.dataset = dict(
+            type="resnest_dense.FolderDataset", images=str(folders[0]), labels=str(folders[1]),
+            classes=listed.names, palette=listed.palette, reduce_zero_label=reduce_zero_label,
+            pipeline=loader.dataset.pipeline,
+        )
+    pipelines = [cfg[f"{name}_dataloader"].dataset.pipeline for name in ("train", "val", "test")]
+    for pipeline in [*pipelines, cfg.get("tta_pipeline", [])]:
+        _follow_the_dataset(pipeline)
+    for head in (cfg.model.decode_head, cfg.model.get("auxiliary_head") or []):
+        for part in head if isinstance(head, list) else [head]:
+            part.num_classes = len(listed.names)
+
+
+def build_runner(cfg: Config, *loops: str) -> Runner:
+    """mmengine's runner of ``cfg``; on a machine without a GPU it runs in several processes too.
+
+    Args:
+        cfg: what :func:`read_config` returns.
+        loops: what to build with it, out of "train_loop", "val_loop" and "test_loop".
+
+    Raises:
+        ResNeStError: a setting that its class does not take, or a data set that is not there.
+    """
+    if cfg.launcher != "none" and not torch.cuda.is_available():
+        # mmengine would set a CUDA device; it leaves a process group that is there alone.
+        torch.distributed.init_process_group("gloo")
+        cfg.model_wrapper_cfg = dict(type="resnest_dense.CpuDistributedDataParallel")
+    try:
+        runner = Runner.from_cfg(cfg)
+        # What is built here names its unknown settings before the first iteration.
+        for loop in loops:
+            getattr(runner, loop)
+        if "train_loop" in loops:
+            runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+            scales = (runner.auto_scale_lr or {}).get("enable")  # mmengine does that before them
+            if runner.param_schedulers is not None and not scales:
+                runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+        return runner
+    except FileNotFoundError as error:
+        raise ResNeStError(
+            f"{cfg.filename}: {error}. Put the data set there, or name its folder: data_root of "
+            "the data sets in the config, --data of evaluate-published."
+        ) from error
+    except (TypeError, KeyError) as error:
+        # By its name alone a slip in a config and an error in the user's own code look the same.
+        raise ResNeStError(f"{cfg.filename}: {type(error).__name__}: {error} (-v shows from where)"
+                           ) from error
+
+
+def _refuse_unknown_keys(cfg: Config, options: Iterable[str]) -> None:
+    """``options``: dotted keys that the command line overrides."""
+    for key in cfg:
+        # A config may have helper variables of any name; one that almost is a setting is a slip.
+        close = difflib.get_close_matches(key, (*_RUNNER_KEYS, "custom_imports"), n=1, cutoff=0.85)
+        if close and close[0] != key:
+            raise ResNeStValueError(
+                f"{cfg.filename}: nothing reads {key!r}. Did you mean {close[0]!r}?")
+    for key in options:
+        top = key.split(".")[0]
+        if top not in _RUNNER_KEYS + _OTHER_KEYS:
+            why = ("has no effect: it sets a helper variable of the config, not what was made of it"
+                   if top in cfg else "is not known")
+            raise ResNeStValueError(
+                f"{key!r} in --cfg-options {why}. {near(top, sorted(_RUNNER_KEYS + _OTHER_KEYS))}"
+            )
+
+
+def _follow_the_dataset(steps: Iterable[dict | list]) -> None:
+    """Let every step that loads labels take ``reduce_zero_label`` from the dataset."""
+    for step in steps:
+        if isinstance(step, list):
+            _follow_the_dataset(step)
+        elif step["type"] == "LoadAnnotations":
+            step.pop("reduce_zero_label", None)
+        elif "transforms" in step:
+            _follow_the_dataset(step["transforms"])

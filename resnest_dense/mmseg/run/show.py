@@ -1,0 +1,37 @@
+"""Pictures of what a segmentor is trained on: labels after the config's own augmentation."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+
+from resnest_dense.data.labels.pictures import draw_labels
+
+__all__ = ["show_training_data"]
+
+
+def show_training_data(cfg: Config, out: str | Path, count: int) -> list[Path]:
+    """Draws the first training images as the network gets them: resized, cropped, recoloured.
+
+    Args:
+        cfg: of :func:`resnest_dense.mmseg.run.settings.read_config`.
+        out: folder for the pictures, ``0000_name-of-the-image.png`` and so on.
+        count: number of pictures, at most one an image.
+
+    Returns:
+        The pictures.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    init_default_scope(cfg.get("default_scope") or "mmseg")
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    pictures = []
+    for number in range(min(count, len(dataset))):
+        item = dataset[number]
+        image = item["inputs"].permute(1, 2, 0).numpy()[..., ::-1]  # BGR
+        sample = item["data_samples"]
+        path = out / f"{number:04d}_{Path(sample.img_path).stem}.png"
+        draw_labels(image, sample.gt_sem_seg.data[0].numpy(), dataset.metainfo["classes"],
+                    palette=dataset.metainfo.get("palette")).save(path)
+        pictures.append(path)
+    return pictures

@@ -1,0 +1,68 @@
+"""Training of a segmentor, as ``tools/mmseg_train.py`` starts it."""
+
+import argparse
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import find_latest_checkpoint
+
+from resnest_dense.errors import ResNeStValueError
+from resnest_dense.interrupt import Interrupt
+from resnest_dense.mmseg.parts.hooks import SaveOnInterruptHook
+from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
+
+__all__ = ["make_parser", "run"]
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of MMSegmentation's own tool, and those of own data."""
+    parser = argparse.ArgumentParser(description="Trains a segmentor.")
+    add_arguments(parser)
+    parser.add_argument("--resume", action="store_true",
+                        help="go on from the latest checkpoint in the work dir")
+    parser.add_argument("--amp", action="store_true",
+                        help="mixed precision: float16 on a GPU, bfloat16 on a CPU")
+    parser.add_argument("--train", nargs=2, metavar=("IMAGES", "LABELS"),
+                        help="own data to train on: folder of images, folder of PNGs")
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train as the parsed ``args`` of :func:`make_parser` say.
+
+    Raises:
+        ResNeStError: a config, data or checkpoint that cannot be used, before the first iteration.
+    """
+    cfg = read_config(args)
+    cfg.resume = args.resume and find_latest_checkpoint(cfg.work_dir) is not None
+    if cfg.resume:
+        cfg.load_from = None  # mmengine would resume from where the first run started
+    if args.amp:
+        _use_amp(cfg)
+    interrupt = Interrupt()
+    interrupt.catch()  # before the data workers are forked, whom Ctrl-C in a terminal reaches too
+    try:
+        runner = build_runner(cfg, "train_loop", "val_loop")
+        runner.register_hook(SaveOnInterruptHook(interrupt))
+        runner.train()
+    finally:
+        interrupt.release()
+
+
+def _use_amp(cfg: Config) -> None:
+    """Let ``cfg`` train in mixed precision, on the device that is there.
+
+    Raises:
+        ResNeStValueError: its optimizer wrapper is a special one.
+    """
+    wrapper = cfg.optim_wrapper
+    if wrapper.type == "AmpOptimWrapper":
+        return
+    if wrapper.type != "OptimWrapper":
+        raise ResNeStValueError(
+            f"optim_wrapper.type={wrapper.type!r}: --amp takes the place of 'OptimWrapper' only."
+        )
+    if torch.cuda.is_available():
+        wrapper.type, wrapper.loss_scale = "AmpOptimWrapper", "dynamic"
+    else:
+        wrapper.type = "resnest_dense.CpuAmpOptimWrapper"
