@@ -47,7 +47,7 @@ def _measure_detector(entry, checkpoint: Path, metrics, args: argparse.Namespace
     if args.data:
         os.environ["DETECTRON2_DATASETS"] = args.data  # detectron2 reads it when it is imported
 
-    from resnest_dense.d2.published import measure
+    from resnest_dense.d2.train.published import measure
 
     return measure(entry.config, checkpoint, metrics, out=_folder(args), num_gpus=args.num_gpus,
                    options=args.opts)

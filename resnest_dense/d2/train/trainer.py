@@ -17,13 +17,13 @@ from detectron2.utils import comm
 from torch import nn
 from torch.utils.data import DataLoader
 
-from resnest_dense.d2.clock import EvaluationClock
 from resnest_dense.d2.compat import cpu_data_parallel
 from resnest_dense.d2.coverage import Coverage
-from resnest_dense.d2.evaluators import build_coco_evaluator, build_evaluator
-from resnest_dense.d2.interrupt import SaveOnInterrupt
 from resnest_dense.d2.loading import load_weights
-from resnest_dense.d2.tta import augmented
+from resnest_dense.d2.train.clock import EvaluationClock
+from resnest_dense.d2.train.evaluators import build_coco_evaluator, build_evaluator
+from resnest_dense.d2.train.interrupt import SaveOnInterrupt
+from resnest_dense.d2.train.tta import augmented
 from resnest_dense.nn.sync_norm import replace_sync_batch_norms
 from resnest_dense.weights import LoadReport
 

@@ -18,10 +18,10 @@ from torch import nn
 
 from resnest_dense import ResNeStError
 from resnest_dense.configs import find_config
-from resnest_dense.d2.datasets import check_datasets
-from resnest_dense.d2.panoptic import derive_missing
+from resnest_dense.d2.data.checks import check_datasets
+from resnest_dense.d2.data.panoptic import derive_missing
 from resnest_dense.d2.train import make_parser, read_config
-from resnest_dense.d2.trainer import Trainer
+from resnest_dense.d2.train.trainer import Trainer
 
 MODEL = f"""
 _BASE_: {find_config("resnest14_mask_rcnn_mini.yaml", "detectron2")}

@@ -7,7 +7,7 @@ from detectron2.modeling import GeneralizedRCNN, RetinaNet
 from torch import Tensor, nn
 
 from resnest_dense.analysis import Analysis, analyze, model_parts
-from resnest_dense.d2.detector import Detector, build_detector
+from resnest_dense.d2.predict.detector import Detector, build_detector
 from resnest_dense.errors import ResNeStError
 
 __all__ = ["analyze_detector"]

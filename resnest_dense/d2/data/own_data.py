@@ -8,8 +8,8 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 
-from resnest_dense.d2.keypoints import keypoint_metadata, use_keypoints
-from resnest_dense.d2.panoptic import derived_folder, panoptic_metadata, register_panoptic
+from resnest_dense.d2.data.keypoints import keypoint_metadata, use_keypoints
+from resnest_dense.d2.data.panoptic import derived_folder, panoptic_metadata, register_panoptic
 from resnest_dense.data.coco_json import load_coco_json
 from resnest_dense.data.own_files import files_of
 from resnest_dense.data.panoptic_json import load_panoptic_json, thing_categories

@@ -11,8 +11,8 @@ from detectron2.utils.video_visualizer import VideoVisualizer
 from detectron2.utils.visualizer import Visualizer
 from PIL import Image
 
-from resnest_dense.d2.classes import Classes
-from resnest_dense.d2.predictor import DetectionPredictor
+from resnest_dense.d2.data.classes import Classes
+from resnest_dense.d2.predict.predictor import DetectionPredictor
 from resnest_dense.data.images import read_rgb, unique_stems
 from resnest_dense.data.videos import annotate_video
 

@@ -7,7 +7,7 @@ from detectron2.data import DatasetCatalog
 from PIL import Image
 
 from resnest_dense.cli import main
-from resnest_dense.d2.show import show_training_data
+from resnest_dense.d2.data.show import show_training_data
 from resnest_dense.d2.train import make_parser, read_config
 
 

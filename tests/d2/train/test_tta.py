@@ -7,8 +7,8 @@ from detectron2.modeling import PanopticFPN
 
 from resnest_dense import ResNeStError
 from resnest_dense.d2.train import make_parser, read_config
-from resnest_dense.d2.trainer import Trainer, evaluate
-from resnest_dense.d2.tta import augmented
+from resnest_dense.d2.train.trainer import Trainer, evaluate
+from resnest_dense.d2.train.tta import augmented
 
 MINI = ["--config-file", "resnest14_mask_rcnn_mini.yaml"]
 AUG = ["TEST.AUG.ENABLED", "True", "TEST.AUG.MIN_SIZES", "[64]", "TEST.AUG.FLIP", "False",

@@ -23,12 +23,12 @@ from resnest_dense import ResNeStError, create_backbone
 from resnest_dense.cli import main
 from resnest_dense.configs import find_config
 from resnest_dense.d2 import get_cfg
-from resnest_dense.d2.classes import Classes, read_classes, write_classes
-from resnest_dense.d2.predictions import write_detections
-from resnest_dense.d2.predictor import DetectionPredictor
+from resnest_dense.d2.data.classes import Classes, read_classes, write_classes
+from resnest_dense.d2.predict.predictions import write_detections
+from resnest_dense.d2.predict.predictor import DetectionPredictor
 from resnest_dense.d2.train import make_parser, run
 
-DEMO = Path(__file__).parents[2] / "tools/demo.py"
+DEMO = Path(__file__).parents[3] / "tools/demo.py"
 
 
 @pytest.fixture(scope="module")

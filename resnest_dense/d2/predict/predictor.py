@@ -9,8 +9,8 @@ import torch
 from detectron2.data import MetadataCatalog
 from detectron2.data.transforms import AugInput
 
-from resnest_dense.d2.classes import Classes, read_classes
-from resnest_dense.d2.detector import Detector, build_detector, load_detector
+from resnest_dense.d2.data.classes import Classes, read_classes
+from resnest_dense.d2.predict.detector import Detector, build_detector, load_detector
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 
 __all__ = ["DetectionPredictor"]
@@ -30,7 +30,7 @@ class DetectionPredictor:
         threshold: least score of a detection, 0 to 1.
         classes: file with the classes (``classes.json`` or COCO format); when None, the one beside
             the checkpoint, or else those of the data set that the config names.
-        overrides: of the config, see :func:`resnest_dense.d2.detector.build_detector`.
+        overrides: of the config, see :func:`resnest_dense.d2.predict.detector.build_detector`.
 
     Raises:
         ResNeStError: no such config or checkpoint, a checkpoint of another network or of a backbone

@@ -7,7 +7,7 @@ from detectron2.evaluation import DatasetEvaluator, inference_on_dataset
 from detectron2.modeling.meta_arch import rcnn
 from torch import nn
 
-from resnest_dense.d2.clock import EvaluationClock
+from resnest_dense.d2.train.clock import EvaluationClock
 
 
 class Model(nn.Module):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from resnest_dense.d2.train import make_parser, run
-from resnest_dense.d2.trainer import RESULTS_FILE
+from resnest_dense.d2.train.trainer import RESULTS_FILE
 
 __all__ = ["measure"]
 

@@ -8,7 +8,7 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.catalog import Metadata
 
-from resnest_dense.d2.panoptic import is_derived
+from resnest_dense.d2.data.panoptic import is_derived
 from resnest_dense.data.coco_check import check_coco
 from resnest_dense.data.panoptic_check import check_panoptic
 from resnest_dense.errors import ResNeStError, ResNeStValueError

@@ -9,11 +9,11 @@ from detectron2.config import CfgNode, LazyConfig, instantiate
 from detectron2.data import MetadataCatalog
 from detectron2.data.catalog import Metadata
 from detectron2.data.detection_utils import convert_image_to_rgb
+from detectron2.engine import DefaultTrainer
 from detectron2.utils.visualizer import Visualizer
 from PIL import Image
 
-from resnest_dense.d2.datasets import require_dataset
-from resnest_dense.d2.trainer import Trainer
+from resnest_dense.d2.data.checks import require_dataset
 from resnest_dense.data.label_pictures import default_palette
 
 __all__ = ["show_lazy_training_data", "show_training_data"]
@@ -37,7 +37,7 @@ def show_training_data(cfg: CfgNode, out: str | Path, count: int) -> list[Path]:
     cfg.defrost()
     cfg.SOLVER.IMS_PER_BATCH, cfg.DATALOADER.NUM_WORKERS = 1, 0
     # Before the metadata, as loading the images tells detectron2 the names of the classes.
-    loader = Trainer.build_train_loader(cfg)
+    loader = DefaultTrainer.build_train_loader(cfg)
     metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0])
     return _draw_items(loader, cfg.INPUT.FORMAT, metadata, Path(out), count)
 

@@ -13,14 +13,14 @@ from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
 from resnest_dense.configs import find_config
-from resnest_dense.d2.classes import Classes, write_classes
 from resnest_dense.d2.config import get_cfg
-from resnest_dense.d2.datasets import check_datasets
-from resnest_dense.d2.own_data import use_own_data
-from resnest_dense.d2.panoptic import derive_missing, use_derived_stuff
-from resnest_dense.d2.preflight import SWITCH, check_first_batch
-from resnest_dense.d2.trainer import Trainer, evaluate
-from resnest_dense.d2.tta import check_augmentable
+from resnest_dense.d2.data.checks import check_datasets
+from resnest_dense.d2.data.classes import Classes, write_classes
+from resnest_dense.d2.data.own_data import use_own_data
+from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
+from resnest_dense.d2.train.preflight import SWITCH, check_first_batch
+from resnest_dense.d2.train.trainer import Trainer, evaluate
+from resnest_dense.d2.train.tta import check_augmentable
 from resnest_dense.data.own_files import add_arguments
 from resnest_dense.errors import ResNeStValueError
 

@@ -16,10 +16,10 @@ from detectron2.structures import Boxes, Instances
 from torch import nn
 
 from resnest_dense import ResNeStError
-from resnest_dense.d2.datasets import check_datasets
-from resnest_dense.d2.keypoints import flip_map, keypoint_metadata
+from resnest_dense.d2.data.checks import check_datasets
+from resnest_dense.d2.data.keypoints import flip_map, keypoint_metadata
 from resnest_dense.d2.train import make_parser, read_config
-from resnest_dense.d2.trainer import Trainer, evaluate
+from resnest_dense.d2.train.trainer import Trainer, evaluate
 
 NAMES = ["left_end", "right_end", "middle"]
 MODEL = ["MODEL.MASK_ON", "False", "MODEL.KEYPOINT_ON", "True",

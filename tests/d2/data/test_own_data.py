@@ -10,9 +10,9 @@ from PIL import Image
 
 from resnest_dense import ResNeStError
 from resnest_dense.d2.config import get_cfg
-from resnest_dense.d2.datasets import check_datasets
+from resnest_dense.d2.data.checks import check_datasets
 from resnest_dense.d2.train import make_parser, read_config, run
-from resnest_dense.d2.trainer import Trainer
+from resnest_dense.d2.train.trainer import Trainer
 
 
 def arguments(tiny):

@@ -1,0 +1,5 @@
+"""Training and evaluating a detector: what ``tools/train_net.py`` runs."""
+
+from resnest_dense.d2.train.main import make_parser, read_config, read_training_data, run
+
+__all__ = ["make_parser", "read_config", "read_training_data", "run"]
