@@ -1,10 +1,7 @@
 """detectron2's own checkpointer, taught to load a ResNeSt from a file in any layout.
 
-Stock detectron2 loads by exact names: a raw ``resnest50-528c19ca.pth`` in ``MODEL.WEIGHTS`` fills
-nothing, and training starts from random weights after one long warning. Every tool of detectron2
-loads through :class:`DetectionCheckpointer`, so its two methods that find and read a file are
-replaced, for models with a ResNeSt alone: :func:`install` does it, on import of
-:mod:`resnest_dense.d2`, and :func:`uninstall` takes it back.
+Every tool of detectron2 loads through :class:`DetectionCheckpointer`, so :mod:`.patches` replaces
+its two methods that find and read a file; for models without a ResNeSt they do what they did.
 """
 
 from typing import Any
@@ -17,26 +14,15 @@ from resnest_dense.weights import LoadReport, catalog, check_contract, prepare
 from resnest_dense.weights.matching import has_one_backbone
 from resnest_dense.weights.source import locate, open_weights
 
-__all__ = ["install", "uninstall"]
+__all__ = ["load", "load_file"]
 
 _HEURISTICS = "?matching_heuristics=True"  # what detectron2 does itself where a path ends in this
 _stock_load = DetectionCheckpointer.load
 _stock_load_file = DetectionCheckpointer._load_file
 
 
-def install() -> None:
-    """Let detectron2 load weights of a ResNeSt in any layout, with a report, or refuse them."""
-    DetectionCheckpointer.load = _load
-    DetectionCheckpointer._load_file = _load_file
-
-
-def uninstall() -> None:
-    """Leave detectron2 as it was before :func:`install`."""
-    DetectionCheckpointer.load = _stock_load
-    DetectionCheckpointer._load_file = _stock_load_file
-
-
-def _load(self: DetectionCheckpointer, path: str, *args, **kwargs) -> dict[str, Any]:
+def load(self: DetectionCheckpointer, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """In place of ``DetectionCheckpointer.load``: finds the file."""
     if path and has_one_backbone(self.model):
         path = path.removesuffix(_HEURISTICS)
         # Schemes of detectron2's own ("detectron2://") are left to it.
@@ -48,7 +34,8 @@ def _load(self: DetectionCheckpointer, path: str, *args, **kwargs) -> dict[str, 
         self._parsed_url_during_load = None  # detectron2 leaves it set after an error
 
 
-def _load_file(self: DetectionCheckpointer, filename: str) -> dict[str, Any]:
+def load_file(self: DetectionCheckpointer, filename: str) -> dict[str, Any]:
+    """In place of ``DetectionCheckpointer._load_file``: reads a file, with a report, or refuses it."""
     if not has_one_backbone(self.model):
         return _stock_load_file(self, filename)
     weights = open_weights(filename)

@@ -123,11 +123,11 @@ CASES = {
         DetectionCheckpointer(model).load("R-50.pkl")
         assert float(model.backbone.stem.conv1.weight.mean()) == 3""",
     "detectron2 as it was": """
-        resnest_d2.checkpointer.uninstall()
+        resnest_d2.patches.uninstall()
         model = build_model(make_cfg())
         DetectionCheckpointer(model).load("raw14.pth")
         assert not is_filled(model)
-        resnest_d2.checkpointer.install()
+        resnest_d2.patches.install()
         DetectionCheckpointer(model).load("raw14.pth")
         assert is_filled(model)""",
 }

@@ -1,6 +1,5 @@
 """The trainer behind ``tools/train_net.py``: detectron2's default one, on a GPU or a CPU."""
 
-import contextlib
 import json
 import logging
 import os
@@ -17,7 +16,6 @@ from detectron2.utils import comm
 from torch import nn
 from torch.utils.data import DataLoader
 
-from resnest_dense.d2.compat import cpu_data_parallel
 from resnest_dense.d2.coverage import Coverage
 from resnest_dense.d2.loading import load_weights
 from resnest_dense.d2.train.clock import EvaluationClock
@@ -38,10 +36,6 @@ class Trainer(DefaultTrainer):
     Args:
         cfg: a frozen config of :func:`resnest_dense.d2.get_cfg`.
     """
-
-    def __init__(self, cfg: CfgNode):
-        with cpu_data_parallel() if cfg.MODEL.DEVICE == "cpu" else contextlib.nullcontext():
-            super().__init__(cfg)
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
