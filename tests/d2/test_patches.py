@@ -47,17 +47,19 @@ def callables():
                if name.partition(".")[0] in ("detectron2", "fvcore", "iopath", "yacs", "torch")]
     classes = {c for m in modules for c in vars(m).values()
                if inspect.isclass(c) and c.__module__.partition(".")[0] != "builtins"}
+    # An import adds names to modules, but none to classes.
     return {(str(owner), name): value for owner in (*modules, *classes)
-            for name, value in list(vars(owner).items()) if callable(value)}
+            for name, value in list(vars(owner).items()) if callable(value)}, {*map(str, classes)}
 
-before = callables()
+before, classes = callables()
 import resnest_dense.d2 as resnest_d2
 from resnest_dense.d2 import patches
 import resnest_dense.d2.predict.predictions, resnest_dense.d2.train
 
 def changed():
-    now = callables()
-    return {key for key, value in before.items() if now[key] is not value}
+    now, _ = callables()
+    return {key for key, value in before.items() if now.get(key) is not value} | {
+        key for key in now.keys() - before.keys() if key[0] in classes}
 
 patched = {(str(patch.owner), patch.name) for patch in patches.PATCHES}
 assert changed() == patched, changed() ^ patched
