@@ -1,5 +1,6 @@
 """A detector out of a config of either of detectron2's kinds, and the images that it takes."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,14 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from resnest_dense.config_kinds import find_any_config
+from resnest_dense.d2.checkpointer import load_weights
 from resnest_dense.d2.config import get_cfg
-from resnest_dense.d2.coverage import CoverageCheckpointer
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.experiments import find_experiment
 from resnest_dense.weights import catalog, fetch
-
 __all__ = ["Detector", "build_detector", "load_detector"]
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def build_detector(config: str | Path, *, overrides: Sequence[str] = (),
     except ResNeStError:
         raise
     except Exception as error:  # Whatever the config's own code, or a wrong key, brings about.
+        _logger.debug("The code of %s failed:", path, exc_info=True)
         raise ResNeStValueError(f"{path} {' '.join(overrides)}: "
                                 f"{type(error).__name__}: {error}") from error
     detector.model.eval()
@@ -81,24 +84,20 @@ def load_detector(detector: Detector, checkpoint: str) -> None:
             finds nothing, and neither does a head with another number of classes.
     """
     if checkpoint in catalog.names():
-        checkpoint = str(fetch(checkpoint))
-    checkpointer = CoverageCheckpointer(detector.model)
+        checkpoint = str(fetch(checkpoint))  # of a plain ResNet too
+    remedy = _right_pair(detector.config)
     try:
-        checkpointer.load(checkpoint, checkpointables=[])
+        report = load_weights(detector.model, checkpoint, remedy=remedy)
     except (OSError, AssertionError, RuntimeError, KeyError, UnpicklingError) as error:
         raise ResNeStError(f"{checkpoint!r} is no checkpoint that can be read: {error}") from error
-    missing = checkpointer.missing
-    if not missing:
-        return
-    if checkpointer.coverage().heads[0] == 0:
-        raise ResNeStError(f"{checkpoint} holds a backbone alone, so the detector would find "
-                           f"nothing. {_right_pair(detector.config)}")
-    shapes = "; ".join(map(str, checkpointer.mismatched[:3]))
-    raise ResNeStError(
-        f"{checkpoint} is not a checkpoint of {detector.config.name}: it has nothing for "
-        f"{len(missing)} of the detector's weights, such as {', '.join(missing[:3])}"
-        f"{' (' + shapes + ')' if shapes else ''}. {_right_pair(detector.config)}"
-    )
+    lacking = [*dict.fromkeys([*(one.name for one in report.mismatched), *report.missing])]
+    if lacking:
+        shapes = "; ".join(map(str, report.mismatched[:3]))
+        raise ResNeStError(
+            f"{checkpoint} is not a checkpoint of {detector.config.name}: it has nothing for "
+            f"{len(lacking)} of the detector's weights, such as {', '.join(lacking[:3])}"
+            f"{' (' + shapes + ')' if shapes else ''}. {remedy}"
+        )
 
 
 def _right_pair(config: Path) -> str:

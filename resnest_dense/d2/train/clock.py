@@ -1,74 +1,61 @@
 """Where the time of an evaluation goes: the network, what follows it on each image, the metrics."""
 
-import contextlib
-import functools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
-from detectron2.evaluation import DatasetEvaluator
-from detectron2.modeling import test_time_augmentation
-from detectron2.modeling.meta_arch import dense_detector, panoptic_fpn, rcnn, semantic_seg
+from detectron2.evaluation import DatasetEvaluator, inference_on_dataset
 from detectron2.utils import comm
+from torch import nn
+from torch.utils.data import DataLoader
+
+from resnest_dense.weights.matching import bare_model
 
 __all__ = ["EvaluationClock"]
 
 _logger = logging.getLogger(__name__)
 
-# What detectron2's models do after their last layer: boxes and masks brought to the image's size.
-_POSTPROCESSING = {
-    rcnn: ("detector_postprocess",),
-    dense_detector: ("detector_postprocess",),
-    semantic_seg: ("sem_seg_postprocess",),
-    panoptic_fpn: ("detector_postprocess", "sem_seg_postprocess",
-                   "combine_semantic_and_instance_outputs"),
-    test_time_augmentation: ("detector_postprocess",),
-}
 _WARM_UP = 5  # batches that are slower than the rest, as in detectron2's own figures
 
 
 class EvaluationClock(DatasetEvaluator):
     """An evaluator that measures another one and the model, and tells at the end of an evaluation.
 
+    detectron2 itself tells the time of the whole model, whose masks are brought to the image's size
+    by its last lines. Here the network ends where the last of its parts does.
+
     Args:
         evaluator: gets what the model finds.
         name: of the data set.
-
-    ``callbacks`` go to detectron2's ``inference_on_dataset``, inside :meth:`running`.
     """
 
     def __init__(self, evaluator: DatasetEvaluator, name: str):
         self.evaluator = evaluator
         self.name = name
-        self.callbacks = {"before_inference": self._start, "after_inference": self._stop}
-        self._batches = []  # seconds of the network, seconds after it, images
-        self._inside = 0.0
+        self._batches: list[tuple[float, float, int]] = []  # seconds of network and rest, images
+        self._network_end: float | None = None
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        """Inside: the post-processing within detectron2's models is measured."""
-        stock = [(module, name, getattr(module, name))
-                 for module, names in _POSTPROCESSING.items() for name in names]
-        for module, name, function in stock:
-            setattr(module, name, self._timed(function))
+    def run(self, model: Callable, loader: DataLoader) -> dict:
+        """The metrics of a detector (with test-time augmentation or without) on all batches."""
+        hooks = [part.register_forward_hook(self._end_part) for part in _parts(model)]
         try:
-            yield
+            return inference_on_dataset(model, loader, self, {"before_inference": self._start})
         finally:
-            for module, name, function in stock:
-                setattr(module, name, function)
+            for hook in hooks:
+                hook.remove()
 
     def reset(self) -> None:
         self._batches.clear()
         self.evaluator.reset()
 
-    def process(self, inputs: list, outputs: list) -> None:
-        start = _now()
+    def process(self, inputs: list[dict], outputs: list[dict]) -> None:
+        network_end = self._network_end or _now()
         self.evaluator.process(inputs, outputs)
-        self._batches.append((self._whole - self._inside, self._inside + _now() - start,
-                              len(inputs)))
+        self._batches.append((network_end - self._started, _now() - network_end, len(inputs)))
 
     def evaluate(self) -> dict | None:
+        """The metrics of the evaluator; logs what :meth:`summary` gives."""
         start = _now()
         results = self.evaluator.evaluate()
         if comm.is_main_process():
@@ -90,24 +77,23 @@ class EvaluationClock(DatasetEvaluator):
                 f"{after:.4f} s/img, metrics {metrics:.1f} s for {every} images; {share:.0%} of "
                 "the time is not the network's.")
 
-    def _start(self):
-        self._inside = 0.0
+    def _start(self) -> None:
+        self._network_end = None
         self._started = _now()
 
-    def _stop(self):
-        self._whole = _now() - self._started
-
-    def _timed(self, function):
-        @functools.wraps(function)
-        def timed(*args, **kwargs):
-            start = _now()
-            result = function(*args, **kwargs)
-            self._inside += _now() - start
-            return result
-        return timed
+    def _end_part(self, *_: object) -> None:
+        self._network_end = _now()
 
 
-def _now():
+def _parts(model: Callable) -> Iterator[nn.Module]:
+    """The backbone, the heads and their parts: test-time augmentation calls the mask head alone."""
+    model = bare_model(model)
+    model = getattr(model, "model", model)  # augmented
+    yield from model.children()
+    yield from getattr(model, "roi_heads", nn.Module()).children()
+
+
+def _now() -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()  # work is only queued there
     return time.perf_counter()

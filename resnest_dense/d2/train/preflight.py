@@ -7,7 +7,6 @@ from detectron2.engine import DefaultTrainer, SimpleTrainer
 from detectron2.utils import comm
 
 from resnest_dense import preflight
-from resnest_dense.d2.coverage import Coverage
 from resnest_dense.nn import ResNeSt
 from resnest_dense.preflight import Finding, InputSettings
 from resnest_dense.weights import LoadReport
@@ -23,7 +22,7 @@ _RATE, _IMAGES = 0.02, 16
 _logger = logging.getLogger(__name__)
 
 
-def check_first_batch(trainer: DefaultTrainer, report: LoadReport | Coverage | None, *,
+def check_first_batch(trainer: DefaultTrainer, report: LoadReport | None, *,
                       resumed: bool, proceed: bool = False) -> None:
     """Logs a line each on input, norms, learning rate and weights of a run that is about to start.
 
@@ -44,8 +43,7 @@ def check_first_batch(trainer: DefaultTrainer, report: LoadReport | Coverage | N
     preflight.conclude(findings, comm.all_gather(findings), _log, switch=SWITCH, proceed=proceed)
 
 
-def _look(trainer: DefaultTrainer, report: LoadReport | Coverage | None,
-          resumed: bool) -> list[Finding]:
+def _look(trainer: DefaultTrainer, report: LoadReport | None, resumed: bool) -> list[Finding]:
     cfg, model = trainer.cfg, bare_model(trainer.model)
     batch = peek(trainer._trainer)
     backbone = getattr(model.backbone, "bottom_up", model.backbone)

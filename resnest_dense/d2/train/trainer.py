@@ -11,13 +11,12 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetMapper, build_detection_test_loader
 from detectron2.engine import DefaultTrainer
 from detectron2.engine.hooks import EvalHook
-from detectron2.evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format
+from detectron2.evaluation import DatasetEvaluator, print_csv_format
 from detectron2.utils import comm
 from torch import nn
 from torch.utils.data import DataLoader
 
-from resnest_dense.d2.coverage import Coverage
-from resnest_dense.d2.loading import load_weights
+from resnest_dense.d2.checkpointer import load_weights
 from resnest_dense.d2.train.clock import EvaluationClock
 from resnest_dense.d2.train.evaluators import build_coco_evaluator, build_evaluator
 from resnest_dense.d2.train.interrupt import SaveOnInterrupt
@@ -76,9 +75,7 @@ class Trainer(DefaultTrainer):
         for number, name in enumerate(cfg.DATASETS.TEST):
             loader = cls.build_test_loader(cfg, name)
             evaluator = evaluators[number] if evaluators else cls.build_evaluator(cfg, name)
-            clock = EvaluationClock(evaluator, name)
-            with clock.running():
-                results[name] = inference_on_dataset(model, loader, clock, clock.callbacks)
+            results[name] = EvaluationClock(evaluator, name).run(model, loader)
             if comm.is_main_process():
                 print_csv_format(results[name])
         return next(iter(results.values())) if len(results) == 1 else results
@@ -108,12 +105,12 @@ class Trainer(DefaultTrainer):
         self._last_eval_results = {**self._last_eval_results, **results}
         return results
 
-    def resume_or_load(self, resume: bool = True) -> LoadReport | Coverage | None:
+    def resume_or_load(self, resume: bool = True) -> LoadReport | None:
         """Continues from the last checkpoint of ``OUTPUT_DIR``; without one, or where ``resume`` is
         false, starts from ``MODEL.WEIGHTS``.
 
         Returns:
-            What was loaded of ``MODEL.WEIGHTS``, see :func:`resnest_dense.d2.loading.load_weights`.
+            What was loaded of ``MODEL.WEIGHTS``, see :func:`resnest_dense.d2.checkpointer.load_weights`.
         """
         if resume and self.checkpointer.has_checkpoint():
             super().resume_or_load(resume=True)
@@ -123,7 +120,7 @@ class Trainer(DefaultTrainer):
                 "--resume: no checkpoint in %s, so training starts from the beginning.",
                 self.cfg.OUTPUT_DIR,
             )
-        return load_weights(self.model, self.cfg)
+        return load_weights(self.model, self.cfg.MODEL.WEIGHTS)
 
 
 def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
@@ -139,7 +136,8 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
     if resume and checkpointer.has_checkpoint():
         checkpointer.resume_or_load("", resume=True)
     else:
-        load_weights(model, cfg, whole=True)
+        load_weights(model, cfg.MODEL.WEIGHTS,
+                     remedy="Give the checkpoint of a detector trained with this config.")
     results = Trainer.test(cfg, model)
     if cfg.TEST.AUG.ENABLED:
         results.update(Trainer.test_with_augmentation(cfg, model))
