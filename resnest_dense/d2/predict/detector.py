@@ -67,7 +67,7 @@ def build_detector(config: str | Path, *, overrides: Sequence[str] = (),
         raise
     except Exception as error:  # Whatever the config's own code, or a wrong key, brings about.
         _logger.debug("The code of %s failed:", path, exc_info=True)
-        raise ResNeStValueError(f"{path} {' '.join(overrides)}: "
+        raise ResNeStValueError(f"{' '.join([str(path), *overrides])}: "
                                 f"{type(error).__name__}: {error}") from error
     detector.model.eval()
     return detector

@@ -71,6 +71,7 @@ def read_config(args: argparse.Namespace) -> CfgNode:
         cfg.merge_from_file(args.config_file)
         cfg.merge_from_list(args.opts)
     except (AssertionError, KeyError, ValueError) as error:
+        _logger.debug("%s cannot be read:", args.config_file, exc_info=True)
         raise ResNeStValueError(
             f"{args.config_file} and {args.opts or 'no overrides'}: {error}. Overrides are KEY VALUE "
             "pairs with the keys of detectron2 and of MODEL.RESNETS."

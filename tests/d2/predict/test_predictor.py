@@ -327,3 +327,13 @@ def test_a_missing_config_or_checkpoint_is_named(trained):
                                       (trained / "config.yaml", "gone.pth", "gone.pth")):
         with pytest.raises(ResNeStError, match=words):
             DetectionPredictor(config, checkpoint, device="cpu")
+
+
+@pytest.mark.parametrize("name,line", [
+    ("lazy.py", 'model = LazyCall(dict)(x={}["x"])'), ("error.py", 'model = {}["x"]')])
+def test_an_error_of_the_configs_own_code_keeps_its_traceback(name, line, tmp_path, caplog):
+    (tmp_path / name).write_text(f"from detectron2.config import LazyCall\n{line}\n")
+    with caplog.at_level("DEBUG", "resnest_dense"), pytest.raises(
+            ResNeStError, match=f"{name}: KeyError: 'x'"):
+        DetectionPredictor(tmp_path / name, "x.pth", device="cpu")
+    assert line in caplog.text and "Traceback" in caplog.text
