@@ -40,8 +40,8 @@ def load(self: DetectionCheckpointer, path: str, *args: Any, **kwargs: Any) -> d
 
 
 def load_file(self: DetectionCheckpointer, filename: str) -> dict[str, Any]:
-    """In place of ``DetectionCheckpointer._load_file``: what fits the model of a file in any layout.
-    The report is logged, and kept as ``resnest_report``.
+    """In place of ``DetectionCheckpointer._load_file``: what fits the model, of a file in any
+    layout. The report is logged, and kept as ``resnest_report``.
 
     Raises:
         ResNeStError: a file that cannot be read, or weights that do not fill the backbone or were

@@ -117,8 +117,9 @@ CASES = {
     "plain ResNets are detectron2's": """
         from detectron2.config import get_cfg
         cfg = get_cfg()
-        cfg.MODEL.DEVICE, cfg.MODEL.RESNETS.RES2_OUT_CHANNELS, cfg.MODEL.RESNETS.DEPTH = "cpu", 64, 18
-        cfg.MODEL.BACKBONE.NAME, cfg.MODEL.META_ARCHITECTURE = "build_resnet_backbone", "ProposalNetwork"
+        cfg.MODEL.RESNETS.RES2_OUT_CHANNELS, cfg.MODEL.RESNETS.DEPTH = 64, 18
+        cfg.MODEL.DEVICE, cfg.MODEL.BACKBONE.NAME = "cpu", "build_resnet_backbone"
+        cfg.MODEL.META_ARCHITECTURE = "ProposalNetwork"
         model = build_model(cfg)
         DetectionCheckpointer(model).load("R-50.pkl")
         assert float(model.backbone.stem.conv1.weight.mean()) == 3""",

@@ -10,6 +10,7 @@ from detectron2.data.catalog import Metadata
 
 from resnest_dense.d2.data.panoptic import is_derived
 from resnest_dense.data.coco_check import check_coco
+from resnest_dense.data.coco_report import Report
 from resnest_dense.data.panoptic_check import check_panoptic
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 
@@ -58,20 +59,23 @@ def require_dataset(name: str) -> Metadata:
     if name not in DatasetCatalog:
         raise ResNeStValueError(
             f"DATASETS names {name!r}, which is not registered. Register it, or give your own "
-            "files by --train-json, --train-images, --val-json and --val-images."
-        )
+            "files by --train-json, --train-images, --val-json and --val-images.")
     metadata = MetadataCatalog.get(name)
     for key in ("json_file", "panoptic_json"):
-        if metadata.get(key) and not is_derived(metadata, key):
-            _require_file(name, metadata.get(key))
+        path = metadata.get(key)
+        if path and not is_derived(metadata, key) and not Path(path).is_file():
+            raise ResNeStValueError(
+                f"Data set {name!r}: there is no file {path}. Put COCO under the folder that "
+                "DETECTRON2_DATASETS names (./datasets where it is not set), or give your own "
+                "files by --train-json and --train-images.")
     return metadata
 
 
-def _is_annotated(metadata):
+def _is_annotated(metadata: Metadata) -> bool:
     return b'"annotations"' in Path(metadata.json_file).read_bytes()
 
 
-def _check_instances(cfg, name, metadata: Metadata):
+def _check_instances(cfg: CfgNode, name: str, metadata: Metadata) -> Report:
     retina = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
     head = cfg.MODEL.RETINANET if retina else cfg.MODEL.ROI_HEADS
     keypoints = cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS if cfg.MODEL.KEYPOINT_ON else None
@@ -84,17 +88,13 @@ def _check_instances(cfg, name, metadata: Metadata):
     )
 
 
-def _check_panoptic(cfg, name, metadata: Metadata):
+def _check_panoptic(cfg: CfgNode, name: str, metadata: Metadata) -> list[Report]:
     if metadata.get("sem_seg_root") is None:
-        raise ResNeStValueError(
-            f"Data set {name!r} has no semantic labels, which Panoptic FPN learns: name "
-            f"{name + '_separated'!r} in DATASETS."
-        )
+        raise ResNeStValueError(f"Data set {name!r} has no semantic labels, which Panoptic FPN "
+                                f"learns: name {name + '_separated'!r} in DATASETS.")
     if name in cfg.DATASETS.TEST and importlib.util.find_spec("panopticapi") is None:
-        raise ResNeStError(
-            f"Panoptic quality on {name!r} needs panopticapi: pip install --no-deps "
-            "panopticapi-lite"
-        )
+        raise ResNeStError(f"Panoptic quality on {name!r} needs panopticapi: pip install --no-deps "
+                           "panopticapi-lite")
     # What is to be derived, once the rest has been checked, is right by construction.
     instances, stuff = (None if is_derived(metadata, key) else metadata.get(key)
                         for key in ("json_file", "sem_seg_root"))
@@ -107,12 +107,3 @@ def _check_panoptic(cfg, name, metadata: Metadata):
     if instances:
         reports.append(_check_instances(cfg, name, metadata))
     return reports
-
-
-def _require_file(name, path):
-    if not Path(path).is_file():
-        raise ResNeStValueError(
-            f"Data set {name!r}: there is no file {path}. Put COCO under the folder that "
-            "DETECTRON2_DATASETS names (./datasets where it is not set), or give your own files by "
-            "--train-json and --train-images."
-        )

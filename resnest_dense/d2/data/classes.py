@@ -90,8 +90,7 @@ def read_classes(source: str | Path) -> Classes | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResNeStError(
             f"{path} holds no classes ({error!r}): give a run's classes.json, or a COCO-format "
-            "file with 'categories'."
-        ) from error
+            "file with 'categories'.") from error
 
 
 def _in_order(contiguous: Mapping[int, int]) -> tuple[int, ...]:

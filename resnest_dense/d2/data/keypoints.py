@@ -33,8 +33,7 @@ def keypoint_metadata(categories: list[dict], json_file: str) -> dict:
     if category is None:
         raise ResNeStValueError(
             f"{json_file}: no category has 'keypoints', the list of their names; the model "
-            "predicts keypoints. Add it to the category, or set MODEL.KEYPOINT_ON False."
-        )
+            "predicts keypoints. Add it to the category, or set MODEL.KEYPOINT_ON False.")
     names, edges = category["keypoints"], category.get("skeleton") or []
     where = f"{json_file}: category {category['name']!r}"
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -42,10 +41,8 @@ def keypoint_metadata(categories: list[dict], json_file: str) -> dict:
     if len(set(names)) != len(names):
         raise ResNeStValueError(f"{where} names a keypoint twice: {names}. Give each its own name.")
     if not isinstance(edges, list) or not all(_is_edge(edge, len(names)) for edge in edges):
-        raise ResNeStValueError(
-            f"{where} has skeleton={edges}; write pairs of numbers from 1 to {len(names)}, which "
-            "count its keypoints."
-        )
+        raise ResNeStValueError(f"{where} has skeleton={edges}; write pairs of numbers from 1 to "
+                                f"{len(names)}, which count its keypoints.")
     return {"keypoint_names": list(names), "keypoint_flip_map": flip_map(names),
             "keypoint_connection_rules": [
                 (names[a - 1], names[b - 1], colour)
@@ -58,7 +55,7 @@ def flip_map(names: list[str]) -> list[tuple[str, str]]:
     Args:
         names: of the keypoints, such as "left_eye", "eyeR".
     """
-    pairs = ((name, _mirror(name)) for name in names)
+    pairs = ((name, _SIDE.sub(_other_side, name)) for name in names)
     return [(a, b) for a, b in pairs if b in names and names.index(a) < names.index(b)]
 
 
@@ -91,20 +88,17 @@ def use_keypoints(cfg: CfgNode, metadata: dict, json_file: str, *, evaluated: bo
             f"TEST.KEYPOINT_OKS_SIGMAS has {len(sigmas)} values and {json_file} {len(names)} "
             f"keypoints ({', '.join(names)}). Keypoint AP needs one for each: how far, as a part "
             "of the object's size, people place it apart (COCO: eyes 0.025, hips 0.107), such as "
-            f'TEST.KEYPOINT_OKS_SIGMAS "[{example}]".'
-        )
+            f'TEST.KEYPOINT_OKS_SIGMAS "[{example}]".')
 
 
-def _is_edge(edge, count):
+def _is_edge(edge: object, count: int) -> bool:
     return isinstance(edge, list) and len(edge) == 2 and all(
         type(number) is int and 1 <= number <= count for number in edge)
 
 
-def _mirror(name):
-    def other(match):
-        word = match.group(0)
-        swapped = _OTHER[word.lower()]
-        return swapped.upper() if word.isupper() else (
-            swapped.capitalize() if word[0].isupper() else swapped)
-
-    return _SIDE.sub(other, name)
+def _other_side(match: re.Match) -> str:
+    word = match.group()
+    other = _OTHER[word.lower()]
+    if word.isupper():
+        return other.upper()
+    return other.capitalize() if word[0].isupper() else other

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from functools import partial
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
@@ -46,36 +47,34 @@ def panoptic_metadata(categories: list[dict]) -> dict:
     }
 
 
-def register_panoptic(name: str, metadata: dict, *, image_root: str, panoptic_json: str,
-                      panoptic_root: str, instances_json: str, sem_seg_root: str,
-                      derived: tuple[str, ...]) -> None:
+def register_panoptic(name: str, metadata: dict, *, derived: tuple[str, ...], image_root: str,
+                      panoptic_json: str, panoptic_root: str, json_file: str,
+                      sem_seg_root: str) -> None:
     """Registers a set as detectron2's ``register_coco_panoptic_separated`` does, but with images of
     any format, and labels matched by image id instead of by folder listings.
 
     Args:
         name: must be new.
         metadata: of :func:`panoptic_metadata` form.
+        derived: those of "json_file" and "sem_seg_root" that :func:`derive_missing` writes.
         image_root: folder of the images.
         panoptic_json: panoptic annotations.
         panoptic_root: folder of their PNGs.
-        instances_json: instance annotations of the same images.
+        json_file: instance annotations of the same images.
         sem_seg_root: folder of semantic labels named as the panoptic PNGs.
-        derived: those of "json_file" (the instances) and "sem_seg_root" that
-            :func:`derive_missing` writes.
     """
 
-    def load():
+    def load() -> list[dict]:
         labels = {entry["image_id"]: entry["file_name"]
                   for entry in load_sections(panoptic_json)["annotations"]}
-        records = load_coco_json(instances_json, image_root, name)
-        for record in records:
-            record["sem_seg_file_name"] = os.path.join(sem_seg_root, labels[record["image_id"]])
-        return records
+        return [{**record, "sem_seg_file_name": os.path.join(
+            sem_seg_root, labels[record["image_id"]])}
+            for record in load_coco_json(json_file, image_root, name)]
 
     DatasetCatalog.register(name, load)
     MetadataCatalog.get(name).set(
         image_root=image_root, panoptic_json=panoptic_json, panoptic_root=panoptic_root,
-        json_file=instances_json, sem_seg_root=sem_seg_root, ignore_label=255,
+        json_file=json_file, sem_seg_root=sem_seg_root, ignore_label=255,
         derived=derived, evaluator_type="coco_panoptic_seg", **metadata,
     )
 
@@ -91,26 +90,29 @@ def use_derived_stuff(cfg: CfgNode) -> None:
             continue
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
-        places = {key: metadata[key] for key in ("image_root", "panoptic_json", "panoptic_root")}
+        places = {key: metadata[key]
+                  for key in ("image_root", "panoptic_json", "panoptic_root", "json_file")}
         classes = {key: metadata[key] for key in metadata if key.startswith(("thing_", "stuff_"))}
-        register_panoptic(name, classes, **places, instances_json=metadata["json_file"],
-                          sem_seg_root=os.path.join(derived_folder(cfg, name), "stuff"),
-                          derived=("sem_seg_root",))
+        register_panoptic(name, classes, derived=("sem_seg_root",), **places,
+                          sem_seg_root=os.path.join(derived_folder(cfg, name), "stuff"))
 
 
 def derive_missing(names: tuple[str, ...]) -> None:
-    """Writes the semantic labels and instances that panoptic sets were registered with but lack."""
+    """Writes the semantic labels and instances that panoptic sets were registered with but lack.
+
+    Args:
+        names: of registered sets of any kind.
+    """
     for name in names:
         metadata = MetadataCatalog.get(name)
         if metadata.get("evaluator_type") != "coco_panoptic_seg":
             continue
         source = metadata.panoptic_json, metadata.panoptic_root
         labels = {k: v for k, v in metadata.stuff_dataset_id_to_contiguous_id.items() if k}
-        if is_derived(metadata, "sem_seg_root"):
-            if write_stuff_labels(*source, metadata.sem_seg_root, labels):
-                _logger.info("Data set %s: semantic labels derived from its panoptic PNGs, in %s.",
-                             name, metadata.sem_seg_root)
-        if is_derived(metadata, "json_file"):
-            if write_instances(*source, metadata.json_file):
-                _logger.info("Data set %s: instances derived from its panoptic PNGs, in %s.",
-                             name, metadata.json_file)
+        for key, what, write in (
+                ("sem_seg_root", "semantic labels", partial(write_stuff_labels, labels=labels)),
+                ("json_file", "instances", write_instances)):
+            out = metadata.get(key)
+            if is_derived(metadata, key) and write(*source, out):
+                _logger.info("Data set %s: %s derived from its panoptic PNGs, in %s.", name, what,
+                             out)

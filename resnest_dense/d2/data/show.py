@@ -10,7 +10,8 @@ from detectron2.data import MetadataCatalog
 from detectron2.data.catalog import Metadata
 from detectron2.data.detection_utils import convert_image_to_rgb
 from detectron2.engine import DefaultTrainer
-from detectron2.utils.visualizer import Visualizer
+from detectron2.structures import Instances
+from detectron2.utils.visualizer import VisImage, Visualizer
 from PIL import Image
 
 from resnest_dense.d2.data.checks import require_dataset
@@ -88,12 +89,12 @@ def _draw(item: dict, image_format: str, metadata: Metadata) -> np.ndarray:
     return np.hstack([panel.get_image() for panel in panels])
 
 
-def _draw_objects(visualizer, instances):
+def _draw_objects(visualizer: Visualizer, objects: Instances) -> VisImage:
     names = visualizer.metadata.thing_classes
     palette = np.array(default_palette(len(names))) / 255
-    classes = instances.gt_classes.tolist()
-    fields = {field: instances.get(f"gt_{field}") for field in ("boxes", "masks", "keypoints")
-              if instances.has(f"gt_{field}")}
+    classes = objects.gt_classes.tolist()
+    fields = {field: objects.get(f"gt_{field}") for field in ("boxes", "masks", "keypoints")
+              if objects.has(f"gt_{field}")}
     return visualizer.overlay_instances(
         **fields, labels=[names[c] for c in classes],
         assigned_colors=[tuple(palette[c]) for c in classes], alpha=0.4)

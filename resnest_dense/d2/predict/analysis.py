@@ -1,9 +1,11 @@
 """What a detector costs, part by part."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from detectron2.modeling import GeneralizedRCNN, RetinaNet
+from detectron2.modeling.poolers import ROIPooler
 from torch import Tensor, nn
 
 from resnest_dense.analysis import Analysis, analyze, model_parts
@@ -36,25 +38,21 @@ def analyze_detector(config: str | Path, size: tuple[int, int] | None = None) ->
     """
     detector = build_detector(config, device="meta")
     model = detector.model
-    height, width = size or _test_size(detector)
     step = getattr(model.backbone, "size_divisibility", 1) or 1
-    height, width = (-(-side // step) * step for side in (height, width))
-    image = torch.empty(1, 3, height, width, device="meta")
+    size = [-(-side // step) * step for side in size or _test_size(detector)]
+    image = torch.empty(1, 3, *size, device="meta")
+    parts = model_parts(model, _PARTS, backbone="backbone.bottom_up")
     if isinstance(model, RetinaNet):
-        return analyze(model, image, _parts(model), lambda image: _run_retinanet(model, image))
+        return analyze(model, image, parts, lambda image: _run_retinanet(model, image))
     if not isinstance(model, GeneralizedRCNN) or not hasattr(model.roi_heads, "box_pooler"):
         raise ResNeStError(
             f"{detector.config}: {type(model).__name__} has parts that are not known.")
     proposals = model.proposal_generator.post_nms_topk[False]
-    detections = _first(model.roi_heads.box_predictor).test_topk_per_image
+    detections = _listed(model.roi_heads.box_predictor)[0].test_topk_per_image
     return analyze(
-        model, image, _parts(model), lambda image: _run_rcnn(model, image, proposals, detections),
+        model, image, parts, lambda image: _run_rcnn(model, image, proposals, detections),
         [f"Box heads for {proposals} proposals, heads of masks and keypoints for {detections} "
          "detections: the most that there can be."])
-
-
-def _parts(model: nn.Module) -> dict[str, tuple[str, ...]]:
-    return model_parts(model, _PARTS, backbone="backbone.bottom_up")
 
 
 def _test_size(detector: Detector) -> tuple[int, int]:
@@ -75,24 +73,20 @@ def _run_rcnn(model: GeneralizedRCNN, image: Tensor, proposals: int, detections:
     rpn, heads = model.proposal_generator, model.roi_heads
     rpn.rpn_head([features[name] for name in rpn.in_features])
 
-    def pooled(count, pooler, names):
+    def pooled(count: int, pooler: ROIPooler, names: Sequence[str]) -> Tensor:
         return image.new_empty(count, features[names[0]].shape[1], *pooler.output_size)
 
     boxes = pooled(proposals, heads.box_pooler, heads.box_in_features)
     for head, predictor in zip(_listed(heads.box_head), _listed(heads.box_predictor)):
         predictor(head(boxes))
-    if heads.mask_on:
-        heads.mask_head.layers(pooled(detections, heads.mask_pooler, heads.mask_in_features))
-    if heads.keypoint_on:
-        heads.keypoint_head.layers(
-            pooled(detections, heads.keypoint_pooler, heads.keypoint_in_features))
+    for kind in ("mask", "keypoint"):
+        if getattr(heads, f"{kind}_on"):
+            head, pooler, names = (getattr(heads, f"{kind}_{part}")
+                                   for part in ("head", "pooler", "in_features"))
+            head.layers(pooled(detections, pooler, names))
     if hasattr(model, "sem_seg_head"):
         model.sem_seg_head.layers(features)
 
 
 def _listed(module: nn.Module) -> list[nn.Module]:
     return list(module) if isinstance(module, nn.ModuleList) else [module]  # cascades have lists
-
-
-def _first(module: nn.Module) -> nn.Module:
-    return _listed(module)[0]

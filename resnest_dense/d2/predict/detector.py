@@ -85,7 +85,7 @@ def load_detector(detector: Detector, checkpoint: str) -> None:
     """
     if checkpoint in catalog.names():
         checkpoint = str(fetch(checkpoint))  # of a plain ResNet too
-    remedy = _right_pair(detector.config)
+    remedy = _suggest_pair(detector.config)
     try:
         report = load_weights(detector.model, checkpoint, remedy=remedy)
     except (OSError, AssertionError, RuntimeError, KeyError, UnpicklingError) as error:
@@ -100,11 +100,10 @@ def load_detector(detector: Detector, checkpoint: str) -> None:
         )
 
 
-def _right_pair(config: Path) -> str:
-    experiment = find_experiment(config.stem)
+def _suggest_pair(config: Path) -> str:
+    entry = getattr(find_experiment(config.stem), "checkpoint", None)
     published = ""
-    if experiment is not None and experiment.checkpoint is not None:
-        entry = experiment.checkpoint
+    if entry is not None:
         state = "its address was dead when last tried" if entry.dead else entry.addresses[0]
         published = f"{config.name} and {entry.name} ({state}), or "
     return (f"Give a config and the checkpoint trained with it: {published}config.yaml and "
@@ -118,13 +117,12 @@ def _from_yaml(path: Path, overrides: Sequence[str], device: str) -> Detector:
     cfg.MODEL.DEVICE = device
     with torch.device(device):
         model = build_model(cfg)
-    return Detector(path, model, _test_resize(cfg), cfg.INPUT.FORMAT,
+    return Detector(path, model, T.AugmentationList(_test_resize(cfg)), cfg.INPUT.FORMAT,
                     (*cfg.DATASETS.TEST, *cfg.DATASETS.TRAIN), cfg.MODEL.WEIGHTS)
 
 
-def _test_resize(cfg: CfgNode) -> T.AugmentationList:
-    return T.AugmentationList(
-        [T.ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)])
+def _test_resize(cfg: CfgNode) -> list[T.Augmentation]:
+    return [T.ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)]
 
 
 def _from_lazy(path: Path, overrides: Sequence[str], device: str) -> Detector:
@@ -137,7 +135,7 @@ def _from_lazy(path: Path, overrides: Sequence[str], device: str) -> Detector:
     names = [OmegaConf.select(cfg, f"dataloader.{split}.dataset.names")
              for split in ("test", "train")]
     groups = [[group] if isinstance(group, str) else group for group in names if group]
-    augmentations = instantiate(mapper.augmentations) if mapper else _test_resize(get_cfg()).augs
+    augmentations = instantiate(mapper.augmentations) if mapper else _test_resize(get_cfg())
     return Detector(
         path, model, T.AugmentationList(augmentations),
         mapper.image_format if mapper else model.input_format,

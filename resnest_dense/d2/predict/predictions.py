@@ -1,15 +1,18 @@
 """What a detector finds, written: pictures to look at, and JSON in COCO's formats."""
 
+import itertools
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from detectron2.evaluation.coco_evaluation import instances_to_coco_json
 from detectron2.utils.video_visualizer import VideoVisualizer
-from detectron2.utils.visualizer import Visualizer
+from detectron2.utils.visualizer import VisImage, Visualizer
 from PIL import Image
+from torch import Tensor
 
 from resnest_dense.d2.data.classes import Classes
 from resnest_dense.d2.predict.predictor import DetectionPredictor
@@ -43,10 +46,9 @@ def write_detections(predictor: DetectionPredictor, images: Iterable[str | Path]
     for number, (path, stem) in enumerate(zip(images, stems), start=1):
         image = read_rgb(path)
         outputs = predictor(image)
-        picture = Visualizer(image, predictor.classes.metadata(), scale=_scale(image))
-        _draw(picture, outputs).save(str(out / f"{stem}.png"))
-        entries = _found(outputs, predictor.classes, number)
-        results += [{"file_name": path.name, **entry} for entry in entries]
+        _draw(image, outputs, predictor.classes).save(str(out / f"{stem}.png"))
+        results += [{"file_name": path.name, **entry}
+                    for entry in _found(outputs, predictor.classes, number)]
         if "panoptic_seg" in outputs:
             panoptic.append(_write_segments(outputs["panoptic_seg"], predictor.classes, number,
                                             out / "panoptic" / f"{stem}.png"))
@@ -75,42 +77,34 @@ def annotate_detections(predictor: DetectionPredictor, video: str | Path, out: s
         ResNeStError: a file that is no video.
     """
     visualizer = VideoVisualizer(predictor.classes.metadata())
-    number = -1
+    numbers = itertools.count()
 
-    def annotate(frame):
-        nonlocal number
-        number += 1
+    def annotate(frame: np.ndarray) -> tuple[np.ndarray, list[dict]]:
         outputs = predictor(frame)
-        if "panoptic_seg" in outputs:
-            drawn = visualizer.draw_panoptic_seg_predictions(frame, *outputs["panoptic_seg"])
-        else:
-            drawn = visualizer.draw_instance_predictions(frame, outputs["instances"])
-        return drawn.get_image(), _found(outputs, predictor.classes, number)
+        drawn = (visualizer.draw_panoptic_seg_predictions(frame, *outputs["panoptic_seg"])
+                 if "panoptic_seg" in outputs
+                 else visualizer.draw_instance_predictions(frame, outputs["instances"]))
+        return drawn.get_image(), _found(outputs, predictor.classes, next(numbers))
 
     return annotate_video(Path(video), Path(out), annotate)
 
 
-def _draw(visualizer: Visualizer, outputs: dict[str, Any]):
+def _draw(image: np.ndarray, outputs: dict[str, Any], classes: Classes) -> VisImage:
+    # Labels have a size in pixels, so small images are drawn larger.
+    visualizer = Visualizer(image, classes.metadata(), scale=max(1.0, 480 / max(image.shape[:2])))
     if "panoptic_seg" in outputs:
         return visualizer.draw_panoptic_seg(*outputs["panoptic_seg"])
     return visualizer.draw_instance_predictions(outputs["instances"])
 
 
-def _scale(image: np.ndarray) -> float:
-    # Labels have a size in pixels, so small images are drawn larger.
-    return max(1.0, 480 / max(image.shape[:2]))
-
-
 def _found(outputs: dict[str, Any], classes: Classes, number: int) -> list[dict]:
-    entries = instances_to_coco_json(outputs["instances"], number)
-    for entry in entries:
-        entry["category_id"] = classes.ids[entry["category_id"]]
-    return entries
+    return [{**entry, "category_id": classes.ids[entry["category_id"]]}
+            for entry in instances_to_coco_json(outputs["instances"], number)]
 
 
-def _write_segments(panoptic: tuple, classes: Classes, number: int, path: Path) -> dict:
-    segments, infos = panoptic
-    segments = segments.numpy()
+def _write_segments(panoptic: tuple[Tensor, list[dict]], classes: Classes, number: int,
+                    path: Path) -> dict:
+    segments, infos = panoptic[0].numpy(), panoptic[1]
     path.parent.mkdir(exist_ok=True)
     # COCO's coding: id = R + 256 G + 65536 B.
     coded = np.stack([segments // 256 ** i % 256 for i in range(3)], axis=2)
@@ -120,14 +114,10 @@ def _write_segments(panoptic: tuple, classes: Classes, number: int, path: Path) 
 
 
 def _segment(mask: np.ndarray, info: dict, classes: Classes) -> dict:
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     ids = classes.ids if info["isthing"] else classes.stuff_ids
-    return {
-        "id": info["id"], "category_id": ids[info["category_id"]], "area": int(mask.sum()),
-        "bbox": [int(v) for v in (columns[0], rows[0], columns[-1] - columns[0] + 1,
-                                  rows[-1] - rows[0] + 1)],
-        "iscrowd": 0, **({"score": info["score"]} if "score" in info else {}),
-    }
+    score = {"score": info["score"]} if "score" in info else {}
+    return {"id": info["id"], "category_id": ids[info["category_id"]], "area": int(mask.sum()),
+            "bbox": list(cv2.boundingRect(mask.astype(np.uint8))), "iscrowd": 0, **score}
 
 
 def _categories(classes: Classes) -> list[dict]:

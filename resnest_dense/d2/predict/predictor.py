@@ -67,9 +67,7 @@ class DetectionPredictor:
         """
         image = _as_rgb(image)
         height, width = image.shape[:2]
-        if self.format == "BGR":
-            image = image[:, :, ::-1]
-        inputs = AugInput(image)
+        inputs = AugInput(image[:, :, ::-1] if self.format == "BGR" else image)
         self._augmentations(inputs)
         tensor = torch.from_numpy(np.ascontiguousarray(inputs.image.transpose(2, 0, 1))).float()
         [outputs] = self.model([{"image": tensor, "height": height, "width": width}])
@@ -82,18 +80,17 @@ def _as_rgb(image: np.ndarray) -> np.ndarray:
     if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] in (3, 4) and image.size:
         return image[:, :, :3]
     raise ResNeStValueError(
-        f"An image of shape {image.shape} and type {image.dtype}: give (H, W, 3) in uint8."
-    )
+        f"An image of shape {image.shape} and type {image.dtype}: give (H, W, 3) in uint8.")
 
 
-def _to_cpu(value):
+def _to_cpu(value: Any) -> Any:
     if isinstance(value, tuple):  # panoptic_seg: the map of segments, and what each is
         return value[0].to("cpu"), value[1]
     return value.to("cpu")
 
 
 def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) -> Classes:
-    found = read_classes(file) if file else read_classes(Path(checkpoint).absolute().parent)
+    found = read_classes(file or Path(checkpoint).absolute().parent)
     for name in detector.datasets:
         metadata = MetadataCatalog.get(name)
         if found is None and metadata.get("thing_classes"):
@@ -102,17 +99,11 @@ def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) 
         raise ResNeStError(
             f"The class names of {checkpoint} are unknown: there is no classes.json beside it, and "
             f"the config's data sets {list(detector.datasets)} are not registered. Name a "
-            "COCO-format file of the data by --classes."
-        )
-    outputs = _count_classes(detector.model)
-    if outputs not in (None, len(found.names)):
+            "COCO-format file of the data by --classes.")
+    head = getattr(detector.model, "roi_heads", detector.model)
+    if getattr(head, "num_classes", len(found.names)) != len(found.names):
         raise ResNeStError(
-            f"{checkpoint} detects {outputs} classes, and there are {len(found.names)} names "
-            f"({', '.join(found.names[:3])}, ...). Name a COCO-format file of the data by "
-            "--classes."
-        )
+            f"{checkpoint} detects {head.num_classes} classes, and there are {len(found.names)} "
+            f"names ({', '.join(found.names[:3])}, ...). Name a COCO-format file of the data by "
+            "--classes.")
     return found
-
-
-def _count_classes(model) -> int | None:
-    return getattr(getattr(model, "roi_heads", model), "num_classes", None)

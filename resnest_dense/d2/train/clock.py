@@ -55,27 +55,23 @@ class EvaluationClock(DatasetEvaluator):
         self._batches.append((network_end - self._started, _now() - network_end, len(inputs)))
 
     def evaluate(self) -> dict | None:
-        """The metrics of the evaluator; logs what :meth:`summary` gives."""
         start = _now()
         results = self.evaluator.evaluate()
         if comm.is_main_process():
-            _logger.info("%s", self.summary(_now() - start))
+            self._log(_now() - start)
         return results
 
-    def summary(self, metrics: float) -> str:
-        """One line: seconds an image of the network and after it, and seconds of the metrics.
-
-        Args:
-            metrics: seconds that these took.
-        """
+    def _log(self, metrics: float) -> None:
+        """One line: seconds an image of the network and after it, and seconds of the metrics."""
         measured = self._batches[min(_WARM_UP, len(self._batches) - 1):]
         images = sum(batch[2] for batch in measured)
         network, after = (sum(batch[i] for batch in measured) / images for i in (0, 1))
         every = sum(batch[2] for batch in self._batches)
         share = (after + metrics / every) / (network + after + metrics / every)
-        return (f"Evaluation of {self.name}: network {network:.4f} s/img, post-processing "
-                f"{after:.4f} s/img, metrics {metrics:.1f} s for {every} images; {share:.0%} of "
-                "the time is not the network's.")
+        _logger.info(
+            f"Evaluation of {self.name}: network {network:.4f} s/img, post-processing {after:.4f} "
+            f"s/img, metrics {metrics:.1f} s for {every} images; {share:.0%} of the time is not "
+            "the network's.")
 
     def _start(self) -> None:
         self._network_end = None

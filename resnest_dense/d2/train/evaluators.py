@@ -42,8 +42,7 @@ def build_evaluator(cfg: CfgNode, dataset_name: str, output_folder: str) -> Data
         ])
     raise ResNeStValueError(
         f"DATASETS.TEST: no evaluator for {dataset_name!r} of kind {kind!r}; use a set of kind "
-        "coco, sem_seg or coco_panoptic_seg (evaluator_type in its metadata)."
-    )
+        "coco, sem_seg or coco_panoptic_seg (evaluator_type in its metadata).")
 
 
 def build_coco_evaluator(cfg: CfgNode, dataset_name: str, output_folder: str) -> COCOEvaluator:
@@ -53,7 +52,7 @@ def build_coco_evaluator(cfg: CfgNode, dataset_name: str, output_folder: str) ->
                          kpt_oks_sigmas=list(cfg.TEST.KEYPOINT_OKS_SIGMAS))
 
 
-def _build_semantic(dataset_name, output_folder):
+def _build_semantic(dataset_name: str, output_folder: str) -> SemSegEvaluator:
     return SemSegEvaluator(dataset_name, output_dir=output_folder, sem_seg_loading_fn=_read_labels)
 
 

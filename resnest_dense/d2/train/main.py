@@ -18,9 +18,9 @@ from resnest_dense.d2.data.checks import check_datasets
 from resnest_dense.d2.data.classes import Classes, write_classes
 from resnest_dense.d2.data.own_data import use_own_data
 from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
-from resnest_dense.d2.train.preflight import SWITCH, check_first_batch
+from resnest_dense.d2.train.preflight import IGNORE_PREFLIGHT, check_first_batch
 from resnest_dense.d2.train.trainer import Trainer, evaluate
-from resnest_dense.d2.train.tta import check_augmentable
+from resnest_dense.d2.train.tta import check_tta
 from resnest_dense.data.own_files import add_arguments
 from resnest_dense.errors import ResNeStValueError
 
@@ -33,8 +33,8 @@ def make_parser() -> argparse.ArgumentParser:
     """detectron2's own arguments, and those that name the user's own COCO-format data."""
     parser = default_argument_parser()
     add_arguments(parser)
-    parser.add_argument(SWITCH, action="store_true", help="train although the preflight finds an "
-                        "error; what it finds is still printed")
+    parser.add_argument(IGNORE_PREFLIGHT, action="store_true", help="train although the "
+                        "preflight finds an error; what it finds is still printed")
     return parser
 
 
@@ -47,12 +47,10 @@ def run(args: argparse.Namespace) -> None:
     cfg = read_config(args)
     _set_up_logging(cfg)
     # Before the processes start, so that what is wrong is said once.
-    _prepare(cfg, cfg.DATASETS.TEST if args.eval_only
-             else (*_training_sets(cfg), *cfg.DATASETS.TEST))
+    _prepare_data(cfg, train=not args.eval_only, test=True)
     if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
         raise ResNeStValueError(
-            f"--num-gpus {args.num_gpus}: this machine has {torch.cuda.device_count()}."
-        )
+            f"--num-gpus {args.num_gpus}: this machine has {torch.cuda.device_count()}.")
     launch(_work, args.num_gpus, num_machines=args.num_machines, machine_rank=args.machine_rank,
            dist_url=args.dist_url, args=(args,))
 
@@ -73,18 +71,16 @@ def read_config(args: argparse.Namespace) -> CfgNode:
     except (AssertionError, KeyError, ValueError) as error:
         _logger.debug("%s cannot be read:", args.config_file, exc_info=True)
         raise ResNeStValueError(
-            f"{args.config_file} and {args.opts or 'no overrides'}: {error}. Overrides are KEY VALUE "
-            "pairs with the keys of detectron2 and of MODEL.RESNETS."
-        ) from error
+            f"{args.config_file} and {args.opts or 'no overrides'}: {error}. Overrides are KEY "
+            "VALUE pairs with the keys of detectron2 and of MODEL.RESNETS.") from error
     if not use_own_data(cfg, args):
         use_derived_stuff(cfg)
-    check_augmentable(cfg)
+    check_tta(cfg)
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
     if cfg.MODEL.DEVICE == "cpu" and cfg.SOLVER.AMP.ENABLED:
-        raise ResNeStValueError(
-            "SOLVER.AMP.ENABLED is True, but detectron2's mixed precision needs a GPU: set it False."
-        )
+        raise ResNeStValueError("SOLVER.AMP.ENABLED is True, but detectron2's mixed precision "
+                                "needs a GPU: set it False.")
     cfg.freeze()
     return cfg
 
@@ -100,19 +96,15 @@ def read_training_data(args: argparse.Namespace) -> CfgNode:
     """
     args.config_file = args.config
     cfg = read_config(args)
-    _prepare(cfg, _training_sets(cfg))
+    _prepare_data(cfg, train=True, test=False)
     return cfg
 
 
-def _training_sets(cfg):
-    if not cfg.DATASETS.TRAIN:
+def _prepare_data(cfg: CfgNode, *, train: bool, test: bool) -> None:
+    if train and not cfg.DATASETS.TRAIN:
         raise ResNeStValueError(
-            "There is nothing to train on: give --train-json and --train-images, or --eval-only."
-        )
-    return cfg.DATASETS.TRAIN
-
-
-def _prepare(cfg, names):
+            "There is nothing to train on: give --train-json and --train-images, or --eval-only.")
+    names = (*cfg.DATASETS.TRAIN * train, *cfg.DATASETS.TEST * test)
     check_datasets(cfg, names)
     derive_missing(names)
 
@@ -129,19 +121,14 @@ def _work(args: argparse.Namespace) -> OrderedDict:
             verify_results(cfg, results)
         return results
     trainer = Trainer(cfg)
-    if comm.is_main_process():
-        _keep_classes(cfg)
+    # Known now at the latest: the trainer has loaded the set.
+    metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0])
+    if comm.is_main_process() and metadata.get("thing_classes"):
+        write_classes(cfg.OUTPUT_DIR, Classes.from_metadata(metadata))
     report = trainer.resume_or_load(resume=args.resume)
     check_first_batch(trainer, report, resumed=args.resume and trainer.start_iter > 0,
                       proceed=args.ignore_preflight)
     return trainer.train()
-
-
-def _keep_classes(cfg: CfgNode) -> None:
-    # Known now at the latest: the trainer has loaded the set.
-    metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0])
-    if metadata.get("thing_classes"):
-        write_classes(cfg.OUTPUT_DIR, Classes.from_metadata(metadata))
 
 
 def _set_up_logging(cfg: CfgNode) -> None:

@@ -12,10 +12,10 @@ from resnest_dense.preflight import Finding, InputSettings
 from resnest_dense.weights import LoadReport
 from resnest_dense.weights.matching import bare_model
 
-__all__ = ["SWITCH", "check_first_batch", "peek"]
+__all__ = ["IGNORE_PREFLIGHT", "check_first_batch", "peek_batch"]
 
-SWITCH = "--ignore-preflight"
-# Learning rates of detectron2's own configs, and of the paper's, for 16 images (recipes.md 2.1).
+IGNORE_PREFLIGHT = "--ignore-preflight"
+# Learning rates of detectron2's own configs and the paper's, for 16 images (docs/recipes.md 2.1).
 _RATES = {"RetinaNet": 0.01}
 _RATE, _IMAGES = 0.02, 16
 
@@ -40,12 +40,13 @@ def check_first_batch(trainer: DefaultTrainer, report: LoadReport | None, *,
     if trainer.start_iter >= trainer.max_iter:
         return
     findings = _look(trainer, report, resumed)
-    preflight.conclude(findings, comm.all_gather(findings), _log, switch=SWITCH, proceed=proceed)
+    preflight.conclude(findings, comm.all_gather(findings), _log, switch=IGNORE_PREFLIGHT,
+                       proceed=proceed)
 
 
 def _look(trainer: DefaultTrainer, report: LoadReport | None, resumed: bool) -> list[Finding]:
     cfg, model = trainer.cfg, bare_model(trainer.model)
-    batch = peek(trainer._trainer)
+    batch = peek_batch(trainer._trainer)
     backbone = getattr(model.backbone, "bottom_up", model.backbone)
     unit_std = isinstance(backbone, ResNeSt) and (report is not None or resumed)
     settings = InputSettings(cfg.INPUT.FORMAT, cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD,
@@ -63,7 +64,7 @@ def _look(trainer: DefaultTrainer, report: LoadReport | None, resumed: bool) -> 
     return findings
 
 
-def peek(loop: SimpleTrainer) -> list[dict]:
+def peek_batch(loop: SimpleTrainer) -> list[dict]:
     """The first batch of a training loop, which will begin with it all the same."""
     batches = loop._data_loader_iter
     first = next(batches)

@@ -95,7 +95,7 @@ def draw_detections(annotations: Path, images: Path, detections: Path, path: Pat
     figure.savefig(path, dpi=110)
 
 
-def _draw(image, coco, image_id, threshold=0.0):
+def _draw(image: np.ndarray, coco: COCO, image_id: int, threshold: float = 0.0) -> np.ndarray:
     annotations = [a for a in coco.loadAnns(coco.getAnnIds(image_id))
                    if a.get("score", 1.0) >= threshold]
     categories = sorted(coco.cats)

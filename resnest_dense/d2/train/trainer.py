@@ -8,7 +8,6 @@ from pathlib import Path
 
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
-from detectron2.data import DatasetMapper, build_detection_test_loader
 from detectron2.engine import DefaultTrainer
 from detectron2.engine.hooks import EvalHook
 from detectron2.evaluation import DatasetEvaluator, print_csv_format
@@ -20,13 +19,15 @@ from resnest_dense.d2.checkpointer import load_weights
 from resnest_dense.d2.train.clock import EvaluationClock
 from resnest_dense.d2.train.evaluators import build_coco_evaluator, build_evaluator
 from resnest_dense.d2.train.interrupt import SaveOnInterrupt
-from resnest_dense.d2.train.tta import augmented
+from resnest_dense.d2.train.tta import build_tta_model
 from resnest_dense.nn.sync_norm import replace_sync_batch_norms
 from resnest_dense.weights import LoadReport
 
 __all__ = ["RESULTS_FILE", "Trainer", "evaluate"]
 
 RESULTS_FILE = "results.json"
+
+_logger = logging.getLogger(__name__)
 
 
 class Trainer(DefaultTrainer):
@@ -55,8 +56,7 @@ class Trainer(DefaultTrainer):
             cfg = cfg.clone()
             cfg.defrost()
             cfg.MODEL.KEYPOINT_ON = False
-        return build_detection_test_loader(
-            cfg, dataset_name, mapper=DatasetMapper(cfg, is_train=False))
+        return super().build_test_loader(cfg, dataset_name)
 
     @classmethod
     def test(cls, cfg: CfgNode, model: nn.Module,
@@ -83,13 +83,13 @@ class Trainer(DefaultTrainer):
     @classmethod
     def test_with_augmentation(cls, cfg: CfgNode, model: nn.Module) -> OrderedDict:
         """As :meth:`test`, with ``TEST.AUG``: metrics of boxes and masks, as "bbox_TTA" etc."""
-        logging.getLogger(__name__).info(
+        _logger.info(
             "Evaluation with test-time augmentation: shorter sides of %s pixels, %s mirror images.",
             ", ".join(map(str, cfg.TEST.AUG.MIN_SIZES)), "with" if cfg.TEST.AUG.FLIP else "without")
         evaluators = [
             build_coco_evaluator(cfg, name, _predictions_folder(cfg, "inference_TTA", name))
             for name in cfg.DATASETS.TEST]
-        results = cls.test(cfg, augmented(cfg, model), evaluators)
+        results = cls.test(cfg, build_tta_model(cfg, model), evaluators)
         return OrderedDict((f"{key}_TTA", value) for key, value in results.items())
 
     def build_hooks(self) -> list:
@@ -100,7 +100,7 @@ class Trainer(DefaultTrainer):
             hooks.insert(last + 1, EvalHook(0, self._test_augmented))
         return hooks
 
-    def _test_augmented(self):
+    def _test_augmented(self) -> OrderedDict:
         results = self.test_with_augmentation(self.cfg, self.model)
         self._last_eval_results = {**self._last_eval_results, **results}
         return results
@@ -110,16 +110,14 @@ class Trainer(DefaultTrainer):
         false, starts from ``MODEL.WEIGHTS``.
 
         Returns:
-            What was loaded of ``MODEL.WEIGHTS``, see :func:`resnest_dense.d2.checkpointer.load_weights`.
+            What was loaded of ``MODEL.WEIGHTS``, see :func:`.checkpointer.load_weights`.
         """
         if resume and self.checkpointer.has_checkpoint():
             super().resume_or_load(resume=True)
             return None
         if resume:
-            logging.getLogger(__name__).warning(
-                "--resume: no checkpoint in %s, so training starts from the beginning.",
-                self.cfg.OUTPUT_DIR,
-            )
+            _logger.warning("--resume: no checkpoint in %s, so training starts from the beginning.",
+                            self.cfg.OUTPUT_DIR)
         return load_weights(self.model, self.cfg.MODEL.WEIGHTS)
 
 
@@ -146,7 +144,7 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
     return results
 
 
-def _predictions_folder(cfg, kind, dataset_name):
+def _predictions_folder(cfg: CfgNode, kind: str, dataset_name: str) -> str:
     # detectron2 writes the predictions for all sets over each other.
     several = len(cfg.DATASETS.TEST) > 1
     return os.path.join(cfg.OUTPUT_DIR, kind, *([dataset_name] if several else []))

@@ -9,13 +9,14 @@ from detectron2.modeling.meta_arch import META_ARCH_REGISTRY
 from torch import nn
 
 from resnest_dense.errors import ResNeStValueError
+from resnest_dense.weights.matching import bare_model
 
-__all__ = ["augmented", "check_augmentable"]
+__all__ = ["build_tta_model", "check_tta"]
 
 _logger = logging.getLogger(__name__)
 
 
-def check_augmentable(cfg: CfgNode) -> None:
+def check_tta(cfg: CfgNode) -> None:
     """Refuses a config that asks for an augmentation which detectron2 does not define.
 
     Raises:
@@ -35,21 +36,20 @@ def check_augmentable(cfg: CfgNode) -> None:
         if stands:
             raise ResNeStValueError(
                 f"TEST.AUG.ENABLED is True, but {obstacle}: test-time augmentation is defined for "
-                "boxes and masks of an R-CNN only. Set TEST.AUG.ENABLED False."
-            )
+                "boxes and masks of an R-CNN only. Set TEST.AUG.ENABLED False.")
 
 
-def augmented(cfg: CfgNode, model: nn.Module) -> Callable:
+def build_tta_model(cfg: CfgNode, model: nn.Module) -> Callable:
     """The detector with test-time augmentation, on the same weights.
 
-    Panoptic FPN has none for its semantic and panoptic outputs (recipes.md 3.7): its boxes and
+    Panoptic FPN has none for its semantic and panoptic outputs (docs/recipes.md 3.7): its boxes and
     masks alone are augmented.
 
     Args:
-        cfg: that :func:`check_augmentable` lets pass.
+        cfg: that :func:`check_tta` lets pass.
         model: built from it; wrapped for several processes or not.
     """
-    model = getattr(model, "module", model)
+    model = bare_model(model)
     if type(model) is not GeneralizedRCNN:
         _logger.info("TEST.AUG: %s has test-time augmentation for its boxes and masks alone; its "
                      "other metrics are those without.", type(model).__name__)

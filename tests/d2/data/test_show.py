@@ -53,7 +53,7 @@ def test_data_of_a_lazy_config_are_drawn(own_data, tmp_path, capsys):
     command = ["show-data", "lazy/resnest50_mask_rcnn.py", "--out", str(tmp_path), "--count", "2"]
     assert main([*command, "--opts", "dataloader.train.dataset.names=own_train"]) == 0
     sizes = [min(Image.open(path).size) for path in sorted(tmp_path.iterdir())]
-    assert len(sizes) == 2 and set(sizes) <= {640, 672, 704, 736, 768, 800}  # recipes.md 2.3
+    assert len(sizes) == 2 and set(sizes) <= {640, 672, 704, 736, 768, 800}  # docs/recipes.md 2.3
     assert main(command) == 2
     assert "coco_2017_train" in capsys.readouterr().err
     assert main([*command, *own_data[:4]]) == 2

@@ -13,7 +13,7 @@ from torch import nn
 from resnest_dense.configs import find_config
 from resnest_dense.d2 import get_cfg
 from resnest_dense.d2.train.clock import EvaluationClock
-from resnest_dense.d2.train.tta import augmented
+from resnest_dense.d2.train.tta import build_tta_model
 
 
 class Network(nn.Module):
@@ -80,7 +80,8 @@ def test_a_model_without_parts_is_all_network(caplog):
 
 
 @pytest.mark.parametrize("architecture, module, calls", [
-    ("GeneralizedRCNN", rcnn, 1), ("PanopticFPN", panoptic_fpn, 1), ("RetinaNet", dense_detector, 1),
+    ("GeneralizedRCNN", rcnn, 1), ("PanopticFPN", panoptic_fpn, 1),
+    ("RetinaNet", dense_detector, 1),
     ("GeneralizedRCNN", test_time_augmentation, 2),  # for boxes, and again for masks
 ])
 def test_each_detectors_own_postprocessing_is_no_network(architecture, module, calls, monkeypatch,
@@ -96,7 +97,7 @@ def test_each_detectors_own_postprocessing_is_no_network(architecture, module, c
     cfg.TEST.AUG.MIN_SIZES, cfg.TEST.AUG.FLIP = (64,), False
     detector = build_model(shrink(cfg))
     detector.backbone.register_forward_hook(lambda *_: time.sleep(0.02))
-    model = augmented(cfg, detector) if module is test_time_augmentation else detector
+    model = build_tta_model(cfg, detector) if module is test_time_augmentation else detector
     batches = [[{key: image[key] for key in ("image", "height", "width")}] for image in batch(2)]
     seconds, _ = measure(model, batches, caplog)
     assert seconds == pytest.approx((0.02 * calls, 0.03 + 0.01, 0.2))

@@ -8,7 +8,7 @@ from d2_runs import SMALL
 
 from resnest_dense import ResNeStError, create_backbone
 from resnest_dense.d2.train import make_parser, run
-from resnest_dense.d2.train.preflight import peek
+from resnest_dense.d2.train.preflight import peek_batch
 
 MINI = ("--config-file", "resnest14_mask_rcnn_mini.yaml")
 UNIT = ["MODEL.PIXEL_MEAN", "[0.485, 0.456, 0.406]", "MODEL.PIXEL_STD", "[0.229, 0.224, 0.225]"]
@@ -50,4 +50,4 @@ def test_weights_are_told_in_percent(own_data, tmp_path):
 
 def test_the_batch_that_was_looked_at_is_the_first_one_trained_on():
     loop = types.SimpleNamespace(_data_loader_iter=iter([1, 2, 3]))
-    assert peek(loop) == 1 and list(loop._data_loader_iter_obj) == [1, 2, 3]
+    assert peek_batch(loop) == 1 and list(loop._data_loader_iter_obj) == [1, 2, 3]

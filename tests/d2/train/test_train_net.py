@@ -1,4 +1,4 @@
-"""``tools/train_net.py`` as a user runs it: train, evaluate, resume, interrupt, several processes."""
+"""``tools/train_net.py`` as a user runs it: train, evaluate, resume, interrupt, processes."""
 
 import json
 import runpy
@@ -91,7 +91,8 @@ def test_what_is_wrong_ends_the_tool_with_one_line(train_net):
     ([*MINI, "SOLVER.AMP.ENABLED", "True", "MODEL.DEVICE", "cpu"], "SOLVER.AMP.ENABLED"),
     ([], "--config-file"),
 ])
-def test_wrong_arguments_are_refused_before_training(arguments, words, monkeypatch, capsys, tmp_path):
+def test_wrong_arguments_are_refused_before_training(arguments, words, monkeypatch, capsys,
+                                                     tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["train_net.py", *arguments])
     with pytest.raises(SystemExit) as ended:
@@ -101,7 +102,8 @@ def test_wrong_arguments_are_refused_before_training(arguments, words, monkeypat
 
 def test_weights_of_a_backbone_alone_are_not_evaluated(own_data, tmp_path, monkeypatch):
     torch.save(create_backbone("resnest14").state_dict(), tmp_path / "backbone.pth")
-    args = make_parser().parse_args([*MINI, *own_data, "MODEL.WEIGHTS", str(tmp_path / "backbone.pth")])
+    args = make_parser().parse_args(
+        [*MINI, *own_data, "MODEL.WEIGHTS", str(tmp_path / "backbone.pth")])
     with pytest.raises(ResNeStError, match="would find nothing"):
         evaluate(read_config(args))
 

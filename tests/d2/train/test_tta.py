@@ -8,7 +8,7 @@ from detectron2.modeling import PanopticFPN
 from resnest_dense import ResNeStError
 from resnest_dense.d2.train import make_parser, read_config
 from resnest_dense.d2.train.trainer import Trainer, evaluate
-from resnest_dense.d2.train.tta import augmented
+from resnest_dense.d2.train.tta import build_tta_model
 
 MINI = ["--config-file", "resnest14_mask_rcnn_mini.yaml"]
 AUG = ["TEST.AUG.ENABLED", "True", "TEST.AUG.MIN_SIZES", "[64]", "TEST.AUG.FLIP", "False",
@@ -35,7 +35,7 @@ def test_one_scale_without_a_flip_finds_what_the_plain_network_finds(own_data, a
     cfg = config(*SMALL, *AUG, *architecture, "DATASETS.TEST", "('own_val',)")
     model = Trainer.build_model(cfg)
     assert isinstance(model, PanopticFPN) == bool(architecture)
-    plain, found = outputs(cfg, model)["instances"], outputs(cfg, augmented(cfg, model))
+    plain, found = outputs(cfg, model)["instances"], outputs(cfg, build_tta_model(cfg, model))
     assert set(found) == {"instances"} and len(plain) > 0
     found = found["instances"]
     torch.testing.assert_close(found.scores, plain.scores)
