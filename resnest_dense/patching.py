@@ -1,4 +1,4 @@
-"""A name of a framework that an adapter replaces: what for, until when, and how it is taken back."""
+"""A name of a framework that an adapter replaces: what for, until when, and the way back."""
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Patch:
     until: str
 
     def __post_init__(self) -> None:
-        self._saved = []  # the value before, while the patch is in
+        self._saved: list[Any] = []  # the value before, while the patch is in
 
     def install(self) -> None:
         """Puts it in; a patch that is in stays as it is."""
