@@ -99,7 +99,9 @@ def _read_architecture(keys: CfgNode) -> Architecture:
         cardinality=keys.NUM_GROUPS,
         bottleneck_width=keys.WIDTH_PER_GROUP * keys.BOTTLENECK_WIDTH // 64,
         avd_first=keys.AVD_FIRST,
-        **{name.lower(): _read_switch(keys, name) for name in ("DEEP_STEM", "AVD", "AVG_DOWN")},
+        deep_stem=_read_switch(keys, "DEEP_STEM"),
+        avd=_read_switch(keys, "AVD"),
+        avg_down=_read_switch(keys, "AVG_DOWN"),
     )
 
 

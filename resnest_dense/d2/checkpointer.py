@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from detectron2.checkpoint import DetectionCheckpointer
-from torch import Tensor, nn
+from torch import nn
 
 from resnest_dense.errors import ResNeStError
 from resnest_dense.weights import LoadReport, catalog, check_contract, prepare
@@ -129,5 +129,5 @@ def _check_input(model: nn.Module, report: LoadReport) -> None:
     )
 
 
-def _listed(values: Tensor) -> list[float]:
+def _listed(values: Any) -> list[float]:
     return [round(value, 4) for value in values.flatten().tolist()]

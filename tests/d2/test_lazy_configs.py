@@ -115,7 +115,8 @@ def as_coco(tiny, tmp_path_factory):
 
 
 SMALL = ["train.device=cpu", "train.max_iter=2", "train.log_period=1",
-         "dataloader.train.num_workers=0", "dataloader.test.num_workers=0", "dataloader.train.total_batch_size=2",
+         "dataloader.train.num_workers=0", "dataloader.test.num_workers=0",
+         "dataloader.train.total_batch_size=2",
          "dataloader.train.mapper.augmentations.0.short_edge_length=[64,64]",
          "dataloader.test.mapper.augmentations.0.short_edge_length=64",
          "model.backbone.bottom_up.architecture.name=resnest14",

@@ -85,8 +85,9 @@ def read_classes(source: str | Path) -> Classes | None:
         if "categories" in content:
             rows = sorted(content["categories"], key=lambda row: row["id"])
             content = {"ids": [row["id"] for row in rows], "names": [row["name"] for row in rows]}
-        return Classes(**{key: value if key == "drawing" else tuple(value)
-                          for key, value in content.items()})
+        fields: dict[str, Any] = {key: value if key == "drawing" else tuple(value)
+                                  for key, value in content.items()}
+        return Classes(**fields)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResNeStError(
             f"{path} holds no classes ({error!r}): give a run's classes.json, or a COCO-format "
@@ -94,4 +95,4 @@ def read_classes(source: str | Path) -> Classes | None:
 
 
 def _in_order(contiguous: Mapping[int, int]) -> tuple[int, ...]:
-    return tuple(sorted(contiguous, key=contiguous.get))
+    return tuple(sorted(contiguous, key=contiguous.__getitem__))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from detectron2.modeling import GeneralizedRCNN, RetinaNet
@@ -39,8 +40,8 @@ def analyze_detector(config: str | Path, size: tuple[int, int] | None = None) ->
     detector = build_detector(config, device="meta")
     model = detector.model
     step = getattr(model.backbone, "size_divisibility", 1) or 1
-    size = [-(-side // step) * step for side in size or _test_size(detector)]
-    image = torch.empty(1, 3, *size, device="meta")
+    height, width = (-(-side // step) * step for side in size or _test_size(detector))
+    image = torch.empty(1, 3, height, width, device="meta")
     parts = model_parts(model, _PARTS, backbone="backbone.bottom_up")
     if isinstance(model, RetinaNet):
         return analyze(model, image, parts, lambda image: _run_retinanet(model, image))
@@ -88,5 +89,5 @@ def _run_rcnn(model: GeneralizedRCNN, image: Tensor, proposals: int, detections:
         model.sem_seg_head.layers(features)
 
 
-def _listed(module: nn.Module) -> list[nn.Module]:
+def _listed(module: Any) -> list[Any]:
     return list(module) if isinstance(module, nn.ModuleList) else [module]  # cascades have lists

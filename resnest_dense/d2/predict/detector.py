@@ -19,6 +19,7 @@ from resnest_dense.d2.config import get_cfg
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.experiments import find_experiment
 from resnest_dense.weights import catalog, fetch
+
 __all__ = ["Detector", "build_detector", "load_detector"]
 
 _logger = logging.getLogger(__name__)

@@ -39,25 +39,25 @@ def write_detections(predictor: DetectionPredictor, images: Iterable[str | Path]
     Raises:
         ResNeStValueError: a file that is no image, or two images with the same stem.
     """
-    out, images = Path(out), [Path(image) for image in images]
-    stems = unique_stems(images)
-    out.mkdir(parents=True, exist_ok=True)
+    folder, paths = Path(out), [Path(image) for image in images]
+    stems = unique_stems(paths)
+    folder.mkdir(parents=True, exist_ok=True)
     results, panoptic = [], []
-    for number, (path, stem) in enumerate(zip(images, stems), start=1):
+    for number, (path, stem) in enumerate(zip(paths, stems), start=1):
         image = read_rgb(path)
         outputs = predictor(image)
-        _draw(image, outputs, predictor.classes).save(str(out / f"{stem}.png"))
+        _draw(image, outputs, predictor.classes).save(str(folder / f"{stem}.png"))
         results += [{"file_name": path.name, **entry}
                     for entry in _found(outputs, predictor.classes, number)]
         if "panoptic_seg" in outputs:
             panoptic.append(_write_segments(outputs["panoptic_seg"], predictor.classes, number,
-                                            out / "panoptic" / f"{stem}.png"))
-    (out / "detections.json").write_text(json.dumps(results))
+                                            folder / "panoptic" / f"{stem}.png"))
+    (folder / "detections.json").write_text(json.dumps(results))
     if panoptic:
-        names = [{"id": i + 1, "file_name": path.name} for i, path in enumerate(images)]
+        names = [{"id": i + 1, "file_name": path.name} for i, path in enumerate(paths)]
         content = {"images": names, "annotations": panoptic,
                    "categories": _categories(predictor.classes)}
-        (out / "panoptic.json").write_text(json.dumps(content))
+        (folder / "panoptic.json").write_text(json.dumps(content))
     return results
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from detectron2.evaluation import DatasetEvaluator, inference_on_dataset
@@ -36,7 +36,7 @@ class EvaluationClock(DatasetEvaluator):
         self._batches: list[tuple[float, float, int]] = []  # seconds of network and rest, images
         self._network_end: float | None = None
 
-    def run(self, model: Callable, loader: DataLoader) -> dict:
+    def run(self, model: nn.Module, loader: DataLoader) -> dict:
         """The metrics of a detector (with test-time augmentation or without) on all batches."""
         hooks = [part.register_forward_hook(self._end_part) for part in _parts(model)]
         try:
@@ -81,12 +81,12 @@ class EvaluationClock(DatasetEvaluator):
         self._network_end = _now()
 
 
-def _parts(model: Callable) -> Iterator[nn.Module]:
+def _parts(model: nn.Module) -> Iterator[nn.Module]:
     """The backbone, the heads and their parts: test-time augmentation calls the mask head alone."""
     model = bare_model(model)
-    model = getattr(model, "model", model)  # augmented
-    yield from model.children()
-    yield from getattr(model, "roi_heads", nn.Module()).children()
+    detector = getattr(model, "model", model)  # inside of test-time augmentation
+    yield from detector.children()
+    yield from getattr(detector, "roi_heads", nn.Module()).children()
 
 
 def _now() -> float:

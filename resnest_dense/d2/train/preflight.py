@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from typing import Any
 
 from detectron2.engine import DefaultTrainer, SimpleTrainer
 from detectron2.utils import comm
@@ -45,7 +46,8 @@ def check_first_batch(trainer: DefaultTrainer, report: LoadReport | None, *,
 
 
 def _look(trainer: DefaultTrainer, report: LoadReport | None, resumed: bool) -> list[Finding]:
-    cfg, model = trainer.cfg, bare_model(trainer.model)
+    cfg = trainer.cfg
+    model: Any = bare_model(trainer.model)
     batch = peek_batch(trainer._trainer)
     backbone = getattr(model.backbone, "bottom_up", model.backbone)
     unit_std = isinstance(backbone, ResNeSt) and (report is not None or resumed)

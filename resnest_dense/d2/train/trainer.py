@@ -5,6 +5,7 @@ import logging
 import os
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
@@ -71,7 +72,7 @@ class Trainer(DefaultTrainer):
         Returns:
             Metrics by task, such as "bbox"; by set and task where there are several sets.
         """
-        results = OrderedDict()
+        results: OrderedDict[str, Any] = OrderedDict()
         for number, name in enumerate(cfg.DATASETS.TEST):
             loader = cls.build_test_loader(cfg, name)
             evaluator = evaluators[number] if evaluators else cls.build_evaluator(cfg, name)
@@ -102,7 +103,7 @@ class Trainer(DefaultTrainer):
 
     def _test_augmented(self) -> OrderedDict:
         results = self.test_with_augmentation(self.cfg, self.model)
-        self._last_eval_results = {**self._last_eval_results, **results}
+        self._last_eval_results.update(results)
         return results
 
     def resume_or_load(self, resume: bool = True) -> LoadReport | None:

@@ -1,7 +1,6 @@
 """Test-time augmentation (``TEST.AUG``): boxes and masks merged over scales and mirror images."""
 
 import logging
-from collections.abc import Callable
 
 from detectron2.config import CfgNode
 from detectron2.modeling import GeneralizedRCNN, GeneralizedRCNNWithTTA
@@ -39,7 +38,7 @@ def check_tta(cfg: CfgNode) -> None:
                 "boxes and masks of an R-CNN only. Set TEST.AUG.ENABLED False.")
 
 
-def build_tta_model(cfg: CfgNode, model: nn.Module) -> Callable:
+def build_tta_model(cfg: CfgNode, model: nn.Module) -> nn.Module:
     """The detector with test-time augmentation, on the same weights.
 
     Panoptic FPN has none for its semantic and panoptic outputs (docs/recipes.md 3.7): its boxes and
