@@ -44,14 +44,15 @@ def use_own_data(cfg: CfgNode, args: argparse.Namespace) -> bool:
         return False
     names = _require_same(splits, "categories", _names_of)
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(names)
-    cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = (
-        (_NAMES[split],) if split in splits else () for split in _NAMES)
+    cfg.DATASETS.TRAIN = (_NAMES["train"],) if "train" in splits else ()
+    cfg.DATASETS.TEST = (_NAMES["val"],) if "val" in splits else ()
     for split in splits:
         # A second run in the same process (a notebook) may bring other files.
         if _NAMES[split] in DatasetCatalog:
             DatasetCatalog.remove(_NAMES[split])
             MetadataCatalog.remove(_NAMES[split])
-    (_use_panoptic if panoptic else _use_instances)(cfg, splits)
+    use = _use_panoptic if panoptic else _use_instances
+    use(cfg, splits)
     return True
 
 

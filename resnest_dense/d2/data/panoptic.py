@@ -67,9 +67,10 @@ def register_panoptic(name: str, metadata: dict, *, derived: tuple[str, ...], im
     def load() -> list[dict]:
         labels = {entry["image_id"]: entry["file_name"]
                   for entry in load_sections(panoptic_json)["annotations"]}
-        return [{**record, "sem_seg_file_name": os.path.join(
-            sem_seg_root, labels[record["image_id"]])}
-            for record in load_coco_json(json_file, image_root, name)]
+        records = load_coco_json(json_file, image_root, name)
+        for record in records:
+            record["sem_seg_file_name"] = os.path.join(sem_seg_root, labels[record["image_id"]])
+        return records
 
     DatasetCatalog.register(name, load)
     MetadataCatalog.get(name).set(

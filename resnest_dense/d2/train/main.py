@@ -104,7 +104,7 @@ def _prepare_data(cfg: CfgNode, *, train: bool, test: bool) -> None:
     if train and not cfg.DATASETS.TRAIN:
         raise ResNeStValueError(
             "There is nothing to train on: give --train-json and --train-images, or --eval-only.")
-    names = (*cfg.DATASETS.TRAIN * train, *cfg.DATASETS.TEST * test)
+    names = (*(cfg.DATASETS.TRAIN if train else ()), *(cfg.DATASETS.TEST if test else ()))
     check_datasets(cfg, names)
     derive_missing(names)
 
