@@ -78,6 +78,7 @@ def load_detector(detector: Detector, checkpoint: str) -> None:
     """Loads a checkpoint that has all of the detector.
 
     Args:
+        detector: changed in place.
         checkpoint: a path, an address or a name in the catalog.
 
     Raises:

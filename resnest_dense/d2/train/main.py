@@ -1,8 +1,11 @@
 """From command-line arguments to a trained or evaluated detector: what ``train_net.py`` runs."""
 
 import argparse
+import json
 import logging
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import torch
 from detectron2.config import CfgNode
@@ -19,14 +22,17 @@ from resnest_dense.d2.data.classes import Classes, write_classes
 from resnest_dense.d2.data.own_data import use_own_data
 from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
 from resnest_dense.d2.train.preflight import IGNORE_PREFLIGHT, check_first_batch
-from resnest_dense.d2.train.trainer import Trainer, evaluate
+from resnest_dense.d2.train.trainer import RESULTS_FILE, Trainer, evaluate
 from resnest_dense.d2.train.tta import check_tta
 from resnest_dense.data.own_files import add_arguments
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["make_parser", "read_config", "read_training_data", "run"]
+__all__ = ["make_parser", "measure_published", "read_config", "read_training_data", "run"]
 
 _logger = logging.getLogger(__name__)
+
+# Where each metric of the catalog stands in detectron2's results.
+_METRICS = {"box_ap": ("bbox", "AP"), "mask_ap": ("segm", "AP"), "pq": ("panoptic_seg", "PQ")}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -98,6 +104,29 @@ def read_training_data(args: argparse.Namespace) -> CfgNode:
     cfg = read_config(args)
     _prepare_data(cfg, train=True, test=False)
     return cfg
+
+
+def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,
+                      num_gpus: int = 1, options: Sequence[str] = ()) -> dict[str, float]:
+    """The ``metrics`` (names of the catalog, in percent) of a checkpoint on ``DATASETS.TEST``.
+
+    Args:
+        config: path or shipped name of the config that the checkpoint belongs to.
+        checkpoint: its weights.
+        metrics: some of "box_ap", "mask_ap" and "pq".
+        out: folder of predictions and logs.
+        num_gpus: processes, each with a GPU; without a GPU one process on the CPU.
+        options: KEY VALUE pairs that override the config.
+
+    Raises:
+        ResNeStError: as :func:`run`.
+    """
+    run(make_parser().parse_args([
+        "--config-file", config, "--eval-only", "--num-gpus", str(num_gpus),
+        *options, "MODEL.WEIGHTS", str(checkpoint), "OUTPUT_DIR", str(out),
+    ]))
+    results = json.loads((out / RESULTS_FILE).read_text())
+    return {name: results[task][metric] for name in metrics for task, metric in [_METRICS[name]]}
 
 
 def _prepare_data(cfg: CfgNode, *, train: bool, test: bool) -> None:
