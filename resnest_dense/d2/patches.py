@@ -28,18 +28,18 @@ PATCHES = (
     Patch(DetectionCheckpointer, "load", checkpointer.load,
           reason="Stock detectron2 takes no name of our catalog, and can load nothing more after a "
                  "file that it refused.",
-          until="DetectionCheckpointer has a registry of sources, and forgets the path on errors "
-                "(not in 0.6 nor in the sources of 2026-06)."),
+          until="DetectionCheckpointer takes readers of other names, and forgets the path after an "
+                "error (no version so far: 0.6, sources of 2024-04)."),
     Patch(DetectionCheckpointer, "_load_file", checkpointer.load_file,
           reason="Stock detectron2 loads by exact names: a raw resnest50-528c19ca.pth fills "
                  "nothing, and training starts from random weights after one long warning.",
-          until="DetectionCheckpointer has a registry of layouts (not in 0.6 nor in the sources of "
-                "2026-06)."),
+          until="DetectionCheckpointer takes readers of other layouts (no version so far: 0.6, "
+                "sources of 2024-04)."),
     Patch(defaults, "create_ddp_model", _create_ddp_model,
           reason="DefaultTrainer passes the process's rank as a CUDA device, which torch refuses "
                  "for a model on the CPU.",
-          until="create_ddp_model leaves device_ids out on a CPU (not in 0.6 nor in the sources of "
-                "2026-06)."),
+          until="create_ddp_model leaves device_ids out on a CPU (no version so far: 0.6, sources "
+                "of 2026-06)."),
 )
 
 
