@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from demo.mini_coco import write_mini_coco
-from resnest_dense.d2.report import (
+from resnest_dense.d2.train.run_report import (
     draw_curve,
     draw_detections,
     final_metrics,

@@ -45,8 +45,8 @@ def _sample(number):
     height, width = SIZE
     boxes = torch.tensor([[8.0, 8.0, 40.0, 40.0], [30.0, 12.0, 90.0, 60.0]]) + number
     truth = Instances(SIZE, gt_boxes=Boxes(boxes), gt_classes=torch.zeros(2, dtype=torch.int64))
-    truth.gt_masks = PolygonMasks(
-        [[np.array([x0, y0, x1, y0, x1, y1, x0, y1])] for x0, y0, x1, y1 in boxes.double().tolist()])
+    truth.gt_masks = PolygonMasks([[np.array([x0, y0, x1, y0, x1, y1, x0, y1])]
+                                   for x0, y0, x1, y1 in boxes.double().tolist()])
     corners = torch.rand(2, 17, 2) * (boxes[:, None, 2:] - boxes[:, None, :2]) + boxes[:, None, :2]
     truth.gt_keypoints = Keypoints(torch.cat([corners, torch.full((2, 17, 1), 2.0)], dim=2))
     return {

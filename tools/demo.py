@@ -9,8 +9,8 @@
 import argparse
 import sys
 
-from resnest_dense.d2.predictions import annotate_detections, write_detections
-from resnest_dense.d2.predictor import DetectionPredictor
+from resnest_dense.d2.predict.predictions import annotate_detections, write_detections
+from resnest_dense.d2.predict.predictor import DetectionPredictor
 from resnest_dense.data.media import find_images
 from resnest_dense.errors import ResNeStError
 

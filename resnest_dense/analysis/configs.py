@@ -28,7 +28,7 @@ def analyze_config(name: str, size: tuple[int, int] | None = None) -> Analysis:
         from resnest_dense.mmseg.run.analysis import analyze_segmentor
 
         return analyze_segmentor(name, size)
-    from resnest_dense.d2.analysis import analyze_detector
+    from resnest_dense.d2.predict.analysis import analyze_detector
 
     return analyze_detector(name, size)
 

@@ -38,7 +38,7 @@ def open_model(name: str, checkpoint: str,
 
         segmentor = SegmentationPredictor(name, checkpoint, device=device)
         return segmentor.model, lambda image: segmentor(np.ascontiguousarray(image[:, :, ::-1]))
-    from resnest_dense.d2.predictor import DetectionPredictor
+    from resnest_dense.d2.predict.predictor import DetectionPredictor
 
     detector = DetectionPredictor(name, checkpoint, device=device)
     return detector.model, detector

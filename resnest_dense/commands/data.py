@@ -76,12 +76,12 @@ def _show_data(args: argparse.Namespace) -> None:
             work_dir=None))
         pictures = show_training_data(cfg, args.out, args.count)
     elif kind == "yaml":
-        from resnest_dense.d2.show import show_training_data
+        from resnest_dense.d2.data.show import show_training_data
         from resnest_dense.d2.train import read_training_data
 
         pictures = show_training_data(read_training_data(args), args.out, args.count)
     else:
-        from resnest_dense.d2.show import show_lazy_training_data
+        from resnest_dense.d2.data.show import show_lazy_training_data
 
         if files_of(args, "train"):
             raise ResNeStValueError(f"{path} is a LazyConfig, whose data it names itself: give "

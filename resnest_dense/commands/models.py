@@ -45,8 +45,8 @@ def _predict(args: argparse.Namespace) -> None:
         predictor = SegmentationPredictor(args.config, args.checkpoint, device=args.device)
         write, annotate, what = write_predictions, annotate_segments, "labels and overlays"
     else:
-        from resnest_dense.d2.predictions import annotate_detections, write_detections
-        from resnest_dense.d2.predictor import DetectionPredictor
+        from resnest_dense.d2.predict.predictions import annotate_detections, write_detections
+        from resnest_dense.d2.predict.predictor import DetectionPredictor
 
         predictor = DetectionPredictor(args.config, args.checkpoint, device=args.device,
                                        threshold=args.threshold, classes=args.classes)

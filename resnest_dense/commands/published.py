@@ -47,10 +47,10 @@ def _measure_detector(entry, checkpoint: Path, metrics, args: argparse.Namespace
     if args.data:
         os.environ["DETECTRON2_DATASETS"] = args.data  # detectron2 reads it when it is imported
 
-    from resnest_dense.d2.published import measure
+    from resnest_dense.d2.train import measure_published
 
-    return measure(entry.config, checkpoint, metrics, out=_folder(args), num_gpus=args.num_gpus,
-                   options=args.opts)
+    return measure_published(entry.config, checkpoint, metrics, out=_folder(args),
+                             num_gpus=args.num_gpus, options=args.opts)
 
 
 def _measure_segmentor(entry, checkpoint: Path, metrics, args: argparse.Namespace) -> dict:

@@ -2,7 +2,7 @@
 checkpointer load their weights from any layout.
 """
 
-from resnest_dense.d2 import checkpointer
+from resnest_dense.d2 import patches
 from resnest_dense.d2.backbone import (
     ResNeStBackbone,
     build_resnest_backbone,
@@ -12,7 +12,7 @@ from resnest_dense.d2.backbone import (
 from resnest_dense.d2.config import add_resnest_config, get_cfg
 from resnest_dense.d2.heads import BiaslessSemSegFPNHead
 
-checkpointer.install()
+patches.install()
 
 __all__ = [
     "BiaslessSemSegFPNHead",

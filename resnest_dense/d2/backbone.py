@@ -1,30 +1,33 @@
 """ResNeSt as a detectron2 backbone: the config read into an architecture, and three builders."""
 
 import logging
+import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec, get_norm
 from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
+from torch import nn
 
-from resnest_dense.architectures import Architecture, get_architecture
+from resnest_dense.architectures import Architecture, get_architecture, list_architectures
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.nn import Deformable, ResNeSt
-from resnest_dense.nn.norm import NORM_NAMES, Norm
+from resnest_dense.nn.norm import NORM_NAMES
 from resnest_dense.nn.stages import STAGE_NAMES
 
 __all__ = ["ResNeStBackbone", "build_resnest_backbone", "build_resnest_fpn_backbone",
            "build_retinanet_resnest_fpn_backbone"]
 
-DEPTHS = (14, 26, 50, 101, 152, 200, 269)
 _OUTPUT_STRIDES = {1: 32, 2: 16, 4: 8}
 
 _logger = logging.getLogger(__name__)
 
 
 class ResNeStBackbone(ResNeSt, Backbone):
-    """:class:`resnest_dense.ResNeSt` with detectron2's contract; same arguments, same state dict."""
+    """:class:`resnest_dense.ResNeSt` with detectron2's contract; same arguments and state dict."""
 
     def output_shape(self) -> dict[str, ShapeSpec]:
         """Channels and stride of each feature map."""
@@ -40,18 +43,19 @@ def build_resnest_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNeStBackb
     """
     keys = cfg.MODEL.RESNETS
     if keys.RES5_DILATION not in _OUTPUT_STRIDES:
-        raise ResNeStValueError(
-            f"MODEL.RESNETS.RES5_DILATION={keys.RES5_DILATION}: use 1 (output stride 32), 2 (16) or 4 (8)."
-        )
+        raise ResNeStValueError(f"MODEL.RESNETS.RES5_DILATION={keys.RES5_DILATION}: use 1 (output "
+                                "stride 32), 2 (16) or 4 (8).")
+    stages = tuple(s for s, on in zip(STAGE_NAMES, keys.DEFORM_ON_PER_STAGE) if on)
     return ResNeStBackbone(
-        read_architecture(cfg),
-        norm=_read_norm(keys.NORM),
+        _read_architecture(keys),
+        norm=keys.NORM if keys.NORM in NORM_NAMES else partial(get_norm, keys.NORM),
         out_features=keys.OUT_FEATURES,
         in_channels=input_shape.channels,
         output_stride=_OUTPUT_STRIDES[keys.RES5_DILATION],
         dilated_form=keys.DILATED_FORM,
         freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT,
-        deform=_read_deformable(keys),
+        deform=Deformable(stages, modulated=keys.DEFORM_MODULATED,
+                          groups=keys.DEFORM_NUM_GROUPS) if stages else None,
         checkpoint_stages=keys.CHECKPOINT_STAGES,
         compile=keys.COMPILE,
     )
@@ -69,38 +73,24 @@ def build_retinanet_resnest_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -
     return _build_fpn(cfg, bottom_up, LastLevelP6P7(channels, cfg.MODEL.FPN.OUT_CHANNELS))
 
 
-def _build_fpn(cfg, bottom_up, top_block) -> FPN:
-    return FPN(
-        bottom_up=bottom_up,
-        in_features=cfg.MODEL.FPN.IN_FEATURES,
-        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
-        norm=cfg.MODEL.FPN.NORM,
-        top_block=top_block,
-        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
-    )
+def _build_fpn(cfg: CfgNode, bottom_up: ResNeStBackbone, top_block: nn.Module) -> FPN:
+    keys = cfg.MODEL.FPN
+    return FPN(bottom_up, keys.IN_FEATURES, keys.OUT_CHANNELS, norm=keys.NORM, top_block=top_block,
+               fuse_type=keys.FUSE_TYPE)
 
 
-def read_architecture(cfg: CfgNode) -> Architecture:
-    """The architecture that ``cfg.MODEL.RESNETS`` describes.
-
-    ``NUM_GROUPS`` is the cardinality and counts once (the official wrapper squares it), and radix 1
-    has attention as in the official torch network (the wrapper drops it there).
-
-    Raises:
-        ResNeStValueError: a depth or width that no ResNeSt has.
-    """
-    keys = cfg.MODEL.RESNETS
-    if keys.DEPTH not in DEPTHS:
+def _read_architecture(keys: CfgNode) -> Architecture:
+    # NUM_GROUPS is the cardinality and counts once (the official wrapper squares it), and radix 1
+    # has attention as in the official torch network (the wrapper drops it there).
+    depths = [int(name[7:]) for name in list_architectures() if re.fullmatch(r"resnest\d+", name)]
+    if keys.DEPTH not in depths:
         raise ResNeStValueError(
-            f"MODEL.RESNETS.DEPTH={keys.DEPTH} is not a ResNeSt: use one of {DEPTHS}, or "
-            "MODEL.BACKBONE.NAME build_resnet_fpn_backbone for a plain ResNet."
-        )
+            f"MODEL.RESNETS.DEPTH={keys.DEPTH} is not a ResNeSt: use one of {depths}, or "
+            "MODEL.BACKBONE.NAME build_resnet_fpn_backbone for a plain ResNet.")
     if keys.RES2_OUT_CHANNELS != 256:
         raise ResNeStValueError(
-            f"MODEL.RESNETS.RES2_OUT_CHANNELS={keys.RES2_OUT_CHANNELS}: a ResNeSt has 256; narrow it "
-            "by MODEL.RESNETS.BOTTLENECK_WIDTH."
-        )
-    switches = {name: _read_switch(keys, name) for name in ("DEEP_STEM", "AVD", "AVG_DOWN")}
+            f"MODEL.RESNETS.RES2_OUT_CHANNELS={keys.RES2_OUT_CHANNELS}: a ResNeSt has 256; narrow "
+            "it by MODEL.RESNETS.BOTTLENECK_WIDTH.")
     named = get_architecture(f"resnest{keys.DEPTH}")
     return replace(
         named,
@@ -109,9 +99,9 @@ def read_architecture(cfg: CfgNode) -> Architecture:
         cardinality=keys.NUM_GROUPS,
         bottleneck_width=keys.WIDTH_PER_GROUP * keys.BOTTLENECK_WIDTH // 64,
         avd_first=keys.AVD_FIRST,
-        deep_stem=switches["DEEP_STEM"],
-        avd=switches["AVD"],
-        avg_down=switches["AVG_DOWN"],
+        deep_stem=_read_switch(keys, "DEEP_STEM"),
+        avd=_read_switch(keys, "AVD"),
+        avg_down=_read_switch(keys, "AVG_DOWN"),
     )
 
 
@@ -127,18 +117,7 @@ def _read_switch(keys: CfgNode, name: str) -> bool:
     return keys[name]
 
 
-def _read_norm(name: str) -> Norm:
-    return name if name in NORM_NAMES else lambda channels: get_norm(name, channels)
-
-
-def _read_deformable(keys: CfgNode) -> Deformable | None:
-    stages = tuple(s for s, on in zip(STAGE_NAMES, keys.DEFORM_ON_PER_STAGE) if on)
-    if not stages:
-        return None
-    return Deformable(stages, modulated=keys.DEFORM_MODULATED, groups=keys.DEFORM_NUM_GROUPS)
-
-
-def _register(builder) -> None:
+def _register(builder: Callable) -> None:
     # The official wrapper (resnest.d2) uses the same names; ours take their place where it came
     # first, and a second import of this module changes nothing.
     BACKBONE_REGISTRY._obj_map.pop(builder.__name__, None)

@@ -39,8 +39,8 @@ class DetectorCase(ModelCase):
         return build_model(self.read_config())
 
     def prepare(self, *, training: bool) -> nn.Module:
-        """A model whose heads get 1000 boxes an image in eval: how many random weights would propose
-        is chance, from hardly one to all. The proposals are computed all the same."""
+        """A model whose heads get 1000 boxes an image in eval: how many random weights would
+        propose is chance, from hardly one to all. The proposals are computed all the same."""
         model = super().prepare(training=training)
         if not training and hasattr(model, "roi_heads"):
             model.proposal_generator.register_forward_hook(_propose)

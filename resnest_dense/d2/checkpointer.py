@@ -1,42 +1,33 @@
 """detectron2's own checkpointer, taught to load a ResNeSt from a file in any layout.
 
-Stock detectron2 loads by exact names: a raw ``resnest50-528c19ca.pth`` in ``MODEL.WEIGHTS`` fills
-nothing, and training starts from random weights after one long warning. Every tool of detectron2
-loads through :class:`DetectionCheckpointer`, so its two methods that find and read a file are
-replaced, for models with a ResNeSt alone: :func:`install` does it, on import of
-:mod:`resnest_dense.d2`, and :func:`uninstall` takes it back.
+Every tool of detectron2 loads through :class:`DetectionCheckpointer`, so :mod:`.patches` puts
+:func:`load` and :func:`load_file` in place of its two methods that find and read a file; for models
+without a ResNeSt they do what those did.
 """
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from detectron2.checkpoint import DetectionCheckpointer
-from torch import Tensor, nn
+from torch import nn
 
+from resnest_dense.errors import ResNeStError
 from resnest_dense.weights import LoadReport, catalog, check_contract, prepare
 from resnest_dense.weights.matching import has_one_backbone
+from resnest_dense.weights.report import Mismatch
 from resnest_dense.weights.source import locate, open_weights
 
-__all__ = ["install", "uninstall"]
+__all__ = ["load", "load_file", "load_weights"]
 
 _HEURISTICS = "?matching_heuristics=True"  # what detectron2 does itself where a path ends in this
+_BACKBONE = "backbone.bottom_up."
 _stock_load = DetectionCheckpointer.load
 _stock_load_file = DetectionCheckpointer._load_file
 
 
-def install() -> None:
-    """Let detectron2 load weights of a ResNeSt in any layout, with a report, or refuse them."""
-    DetectionCheckpointer.load = _load
-    DetectionCheckpointer._load_file = _load_file
-
-
-def uninstall() -> None:
-    """Leave detectron2 as it was before :func:`install`."""
-    DetectionCheckpointer.load = _stock_load
-    DetectionCheckpointer._load_file = _stock_load_file
-
-
-def _load(self: DetectionCheckpointer, path: str, *args, **kwargs) -> dict[str, Any]:
+def load(self: DetectionCheckpointer, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """In place of ``DetectionCheckpointer.load``: finds the file by a name in the catalog too."""
     if path and has_one_backbone(self.model):
         path = path.removesuffix(_HEURISTICS)
         # Schemes of detectron2's own ("detectron2://") are left to it.
@@ -48,13 +39,20 @@ def _load(self: DetectionCheckpointer, path: str, *args, **kwargs) -> dict[str, 
         self._parsed_url_during_load = None  # detectron2 leaves it set after an error
 
 
-def _load_file(self: DetectionCheckpointer, filename: str) -> dict[str, Any]:
+def load_file(self: DetectionCheckpointer, filename: str) -> dict[str, Any]:
+    """In place of ``DetectionCheckpointer._load_file``: what fits the model, of a file in any
+    layout. The report is logged, and kept as ``resnest_report``.
+
+    Raises:
+        ResNeStError: a file that cannot be read, or weights that do not fill the backbone or were
+            trained on another input than the model's.
+    """
     if not has_one_backbone(self.model):
         return _stock_load_file(self, filename)
     weights = open_weights(filename)
     values, report = prepare(self.model, weights, logger=self.logger)
     _check_input(self.model, report)
-    if report.heads[1] and not report.heads[0]:
+    if _is_backbone_alone(report):
         self.logger.warning("%s holds a backbone alone: the heads stay random, and detect nothing "
                             "before they are trained.", report.source)
     self.resnest_report = report
@@ -62,6 +60,61 @@ def _load_file(self: DetectionCheckpointer, filename: str) -> dict[str, Any]:
     training = set(self.checkpointables) & set(weights.others)
     rest = _stock_load_file(self, filename) if training else {}
     return {**rest, "model": values}
+
+
+def load_weights(model: nn.Module, source: str, *, remedy: str = "") -> LoadReport | None:
+    """Loads weights into a detector by detectron2's checkpointer; none where ``source`` is "".
+
+    Args:
+        model: a detector with a ResNeSt or another backbone, changed in place.
+        source: a path, an address, or a name in the catalog.
+        remedy: what to give instead of a file that holds a backbone alone, with which a detector
+            finds nothing; "" where such a file will do.
+
+    Returns:
+        What was loaded; ``missing`` has every weight of the model that stays as it was. None for
+        nothing.
+
+    Raises:
+        ResNeStError: as :func:`load_file`, or a backbone alone where there is a remedy for it.
+    """
+    if not source:
+        return None
+    checkpointer = _RememberingCheckpointer(model)
+    checkpointer.load(source, checkpointables=[])
+    report = getattr(checkpointer, "resnest_report", None) or _report_plain(checkpointer, source)
+    if remedy and _is_backbone_alone(report):
+        raise ResNeStError(f"{source} holds a backbone alone, so the detector would find nothing. "
+                           f"{remedy}")
+    return replace(report, missing=tuple(checkpointer.incompatible.missing_keys))
+
+
+def _is_backbone_alone(report: LoadReport) -> bool:
+    loaded, wanted = report.heads
+    return wanted > 0 and loaded == 0
+
+
+class _RememberingCheckpointer(DetectionCheckpointer):
+    def _load_model(self, checkpoint: dict[str, Any]) -> Any:
+        self.incompatible = super()._load_model(checkpoint)  # detectron2 only logs it
+        return self.incompatible
+
+
+def _report_plain(checkpointer: _RememberingCheckpointer, source: str) -> LoadReport:
+    """The report of a model without a ResNeSt, which detectron2 has loaded by itself."""
+    lacking = checkpointer.incompatible
+    names = [name for name in checkpointer.model.state_dict()
+             if not name.endswith("num_batches_tracked")]
+    missing = {*lacking.missing_keys}
+    loaded = [name for name in names if name not in missing]
+    inside, whole = (sum(name.startswith(_BACKBONE) for name in part) for part in (loaded, names))
+    return LoadReport(
+        source=source, layout="detectron2", loaded=tuple(loaded),
+        missing=tuple(missing), unexpected=tuple(lacking.unexpected_keys),
+        mismatched=tuple(Mismatch(name, tuple(there), tuple(here))
+                         for name, there, here in lacking.incorrect_shapes),
+        ignored=(), backbone=(inside, whole), heads=(len(loaded) - inside, len(names) - whole),
+    )
 
 
 def _check_input(model: nn.Module, report: LoadReport) -> None:
@@ -76,5 +129,5 @@ def _check_input(model: nn.Module, report: LoadReport) -> None:
     )
 
 
-def _listed(values: Tensor) -> list[float]:
+def _listed(values: Any) -> list[float]:
     return [round(value, 4) for value in values.flatten().tolist()]

@@ -6,24 +6,21 @@ from typing import Any
 from detectron2.config import CfgNode
 from detectron2.config import get_cfg as get_stock_cfg
 
-from resnest_dense.d2.official_files import read_as_official
+from resnest_dense.d2.official_files import WRAPPER_DEFAULTS, read_as_official
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["add_resnest_config", "get_cfg"]
 
 
 def add_resnest_config(cfg: CfgNode) -> None:
-    """Adds the ResNeSt keys to ``cfg`` (names and defaults of the official wrapper, recipes.md 3.1).
+    """Adds the ResNeSt keys to ``cfg``; names and defaults are the official wrapper's
+    (docs/recipes.md 3.1).
 
     Unlike the official function it leaves ``STRIDE_IN_1X1`` as it is: that key is for plain ResNets
     in the same process, and a ResNeSt never strides in its 1x1.
     """
     node = cfg.MODEL.RESNETS
-    node.DEEP_STEM = True
-    node.AVD = True
-    node.AVG_DOWN = True
-    node.RADIX = 2
-    node.BOTTLENECK_WIDTH = 64
+    node.update(WRAPPER_DEFAULTS)
     # Average pool before the 3x3: the "fast" networks.
     node.AVD_FIRST = False
     # Channels of the stem's first convolutions; 0: what the named network of this DEPTH has.
@@ -53,8 +50,7 @@ class _ResNeStConfig(CfgNode):
     def load_yaml_with_base(cls, filename: str, allow_unsafe: bool = False) -> dict[str, Any]:
         if os.fspath(filename).endswith(".py"):
             raise ResNeStValueError(
-                f"{filename} is a LazyConfig: run it with detectron2's lazyconfig_train_net.py."
-            )
+                f"{filename} is a LazyConfig: run it with detectron2's lazyconfig_train_net.py.")
         # Called for each file of a chain of `_BASE_` with what lies behind it merged in.
         return read_as_official(super().load_yaml_with_base(filename, allow_unsafe), filename)
 

@@ -1,5 +1,7 @@
 """The semantic head of the published panoptic detector."""
 
+from typing import Any
+
 from detectron2.config import configurable
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import SEM_SEG_HEADS_REGISTRY
@@ -12,15 +14,16 @@ class BiaslessSemSegFPNHead(SemSegFPNHead):
     """detectron2's head of Panoptic FPN, its 3x3 convolutions without bias even without a norm.
 
     ``MODEL.SEM_SEG_HEAD.NORM`` "" gives the head of the published ResNeSt-200 checkpoint
-    (recipes.md 2.7).
+    (docs/recipes.md 2.7).
 
     Args:
         input_shape: channels and stride of the feature maps by name.
-        norm: as in detectron2's ``SemSegFPNHead``, whose other arguments are the same here.
+        norm: as in detectron2's ``SemSegFPNHead``.
+        others: those of ``SemSegFPNHead``.
     """
 
     @configurable
-    def __init__(self, input_shape: dict[str, ShapeSpec], *, norm: str = "", **others):
+    def __init__(self, input_shape: dict[str, ShapeSpec], *, norm: str = "", **others: Any):
         # The parent gives its convolutions a bias where the norm is false, which no function is.
         super().__init__(input_shape=input_shape, norm=norm or _no_norm, **others)
 

@@ -6,24 +6,27 @@ from typing import Any
 
 from resnest_dense.weights import catalog
 
-__all__ = ["read_as_official"]
+__all__ = ["WRAPPER_DEFAULTS", "read_as_official"]
 
 _PLAIN_TO_RESNEST = {
     "build_resnet_backbone": "build_resnest_backbone",
     "build_resnet_fpn_backbone": "build_resnest_fpn_backbone",
     "build_retinanet_resnet_fpn_backbone": "build_retinanet_resnest_fpn_backbone",
 }
-# Saved configs hold all keys with their defaults, also those of a plain ResNet.
-_DEFAULTS = {"DEEP_STEM": True, "AVD": True, "AVG_DOWN": True, "RADIX": 2, "BOTTLENECK_WIDTH": 64}
+# Keys of the official wrapper. Saved configs hold all of them, also those of a plain ResNet.
+WRAPPER_DEFAULTS = {"DEEP_STEM": True, "AVD": True, "AVG_DOWN": True, "RADIX": 2,
+                    "BOTTLENECK_WIDTH": 64}
 _PANOPTIC_WEIGHTS = ("resnest200_detectron", "panoptic_ResNeSt_200_FPN_syncBN_tricks_3x")
 
 _logger = logging.getLogger(__name__)
 
 
 def read_as_official(loaded: dict[str, Any], filename: str) -> dict[str, Any]:
-    """The content of a YAML file, with what the official code made of it (recipes.md 2.7) written out.
+    """The content of a YAML file, with what the official code made of it written out
+    (docs/recipes.md 2.7).
 
-    Files of the first fork name a plain ResNet's builder and state ``RADIX`` 2: they mean a ResNeSt.
+    Files of the first fork name a plain ResNet's builder and state ``RADIX`` 2: they mean a
+    ResNeSt.
     The semantic head of that fork knew no ``NORM`` but "GN" and left the bias out with any, so the
     published panoptic checkpoint has convolutions with neither: the published panoptic file, and
     files of the fork, get ``BiaslessSemSegFPNHead`` without a norm.
@@ -36,8 +39,8 @@ def read_as_official(loaded: dict[str, Any], filename: str) -> dict[str, Any]:
         ``loaded``.
     """
     model = _node(loaded, "MODEL")
-    of_the_fork = _is_of_the_fork(model)
-    if of_the_fork:
+    from_fork = _is_from_fork(model)
+    if from_fork:
         backbone = model["BACKBONE"]
         backbone["NAME"] = _PLAIN_TO_RESNEST[backbone["NAME"]]
         _logger.warning(
@@ -46,21 +49,21 @@ def read_as_official(loaded: dict[str, Any], filename: str) -> dict[str, Any]:
             backbone["NAME"],
         )
     head = _node(model, "SEM_SEG_HEAD")
-    if head.get("NORM", "") not in ("", "GN") and (of_the_fork or _is_official_panoptic(model)):
+    if head.get("NORM", "") not in ("", "GN") and (from_fork or _is_official_panoptic(model)):
         _logger.warning(
-            "%s: MODEL.SEM_SEG_HEAD.NORM %s is read as the official code read it, as no norm and no "
-            "bias, which the published checkpoint needs. Override it (MODEL.SEM_SEG_HEAD.NORM %s) "
-            "to train with that norm.", filename, head["NORM"], head["NORM"],
+            "%s: MODEL.SEM_SEG_HEAD.NORM %s is read as the official code read it, as no norm and "
+            "no bias, which the published checkpoint needs. Override it (MODEL.SEM_SEG_HEAD.NORM "
+            "%s) to train with that norm.", filename, head["NORM"], head["NORM"],
         )
         head.update(NAME="BiaslessSemSegFPNHead", NORM="")
     return loaded
 
 
-def _is_of_the_fork(model: dict[str, Any]) -> bool:
+def _is_from_fork(model: dict[str, Any]) -> bool:
     keys = _node(model, "RESNETS")
-    stated = {key: keys[key] for key in _DEFAULTS if key in keys}
+    stated = {key: keys[key] for key in WRAPPER_DEFAULTS if key in keys}
     plain = _node(model, "BACKBONE").get("NAME") in _PLAIN_TO_RESNEST
-    return plain and stated.get("RADIX", 1) > 1 and stated != _DEFAULTS
+    return plain and stated.get("RADIX", 1) > 1 and stated != WRAPPER_DEFAULTS
 
 
 def _is_official_panoptic(model: dict[str, Any]) -> bool:

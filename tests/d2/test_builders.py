@@ -98,7 +98,8 @@ def test_other_input_channels_checkpointing_and_compiling_arrive():
 
 
 def test_detectron2s_other_norms_work():
-    assert type(build(DEPTH=14, NORM="naiveSyncBN").res3[0].conv2.bn0).__name__ == "NaiveSyncBatchNorm"
+    norm = build(DEPTH=14, NORM="naiveSyncBN").res3[0].conv2.bn0
+    assert type(norm).__name__ == "NaiveSyncBatchNorm"
 
 
 def test_switches_that_the_official_code_forces_are_said(caplog):
@@ -108,7 +109,8 @@ def test_switches_that_the_official_code_forces_are_said(caplog):
 
 
 @pytest.mark.parametrize("keys,words", [
-    (dict(DEPTH=34), "DEPTH=34.*50"), (dict(RADIX=0), "radix=0"), (dict(NUM_GROUPS=0), "cardinality=0"),
+    (dict(DEPTH=34), "DEPTH=34.*50"), (dict(RADIX=0), "radix=0"),
+    (dict(NUM_GROUPS=0), "cardinality=0"),
     (dict(RES5_DILATION=3), "RES5_DILATION=3.*1.*2.*4"),
     (dict(RES2_OUT_CHANNELS=64), "RES2_OUT_CHANNELS=64"),
     (dict(OUT_FEATURES=["res3", "res7"]), "res7.*res5"), (dict(DILATED_FORM="x"), "official"),

@@ -54,8 +54,8 @@ def test_lazy_and_yaml_give_the_same_model(name):
     # Also what has no weights: pools, strides, activations.
     assert str(lazy.backbone) == str(model.backbone)
     for part, attributes in {
-        "proposal_generator": ("pre_nms_topk", "post_nms_topk", "nms_thresh", "batch_size_per_image",
-                               "positive_fraction", "smooth_l1_beta", "loss_weight"),
+        "proposal_generator": ("pre_nms_topk", "post_nms_topk", "nms_thresh", "smooth_l1_beta",
+                               "batch_size_per_image", "positive_fraction", "loss_weight"),
         "roi_heads": ("batch_size_per_image", "positive_fraction", "num_classes"),
         "sem_seg_head": ("loss_weight", "ignore_value", "common_stride"),
     }.items():
@@ -114,8 +114,9 @@ def as_coco(tiny, tmp_path_factory):
     return root
 
 
-SMALL = ["train.device=cpu", "train.max_iter=2", "train.log_period=1", "dataloader.train.num_workers=0",
-         "dataloader.test.num_workers=0", "dataloader.train.total_batch_size=2",
+SMALL = ["train.device=cpu", "train.max_iter=2", "train.log_period=1",
+         "dataloader.train.num_workers=0", "dataloader.test.num_workers=0",
+         "dataloader.train.total_batch_size=2",
          "dataloader.train.mapper.augmentations.0.short_edge_length=[64,64]",
          "dataloader.test.mapper.augmentations.0.short_edge_length=64",
          "model.backbone.bottom_up.architecture.name=resnest14",

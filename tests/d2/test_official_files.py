@@ -73,7 +73,7 @@ def test_a_file_gives_the_model_of_the_official_wrapper(name, tmp_path, monkeypa
     path = write_official(tmp_path, name)
     official = shapes(build_officially(path, monkeypatch))
     if name == PANOPTIC:
-        # The published checkpoint has neither norm nor bias there (recipes.md 2.7).
+        # The published checkpoint has neither norm nor bias there (docs/recipes.md 2.7).
         official = {k: v for k, v in official.items()
                     if not (k.startswith("sem_seg_head.p") and ".norm." in k)}
         assert not any(k.startswith("sem_seg_head.p2") and "bias" in k for k in official)
@@ -97,7 +97,7 @@ def test_files_of_the_fork_give_the_same_model(name, tmp_path, caplog):
 
 @pytest.mark.parametrize("depth,file", RESNESTS.items())
 def test_the_weights_that_the_files_name_are_looked_for_elsewhere_too(depth, file):
-    """Their only published address is dead (recipes.md 1.3)."""
+    """Their only published address is dead (docs/recipes.md 1.3)."""
     entry = catalog.find(file)
     assert entry.architecture == f"resnest{depth}" and entry.superseded_by is None
     assert ADDRESS + file in entry.addresses and len(entry.addresses) > 1

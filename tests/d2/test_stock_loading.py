@@ -117,17 +117,18 @@ CASES = {
     "plain ResNets are detectron2's": """
         from detectron2.config import get_cfg
         cfg = get_cfg()
-        cfg.MODEL.DEVICE, cfg.MODEL.RESNETS.RES2_OUT_CHANNELS, cfg.MODEL.RESNETS.DEPTH = "cpu", 64, 18
-        cfg.MODEL.BACKBONE.NAME, cfg.MODEL.META_ARCHITECTURE = "build_resnet_backbone", "ProposalNetwork"
+        cfg.MODEL.RESNETS.RES2_OUT_CHANNELS, cfg.MODEL.RESNETS.DEPTH = 64, 18
+        cfg.MODEL.DEVICE, cfg.MODEL.BACKBONE.NAME = "cpu", "build_resnet_backbone"
+        cfg.MODEL.META_ARCHITECTURE = "ProposalNetwork"
         model = build_model(cfg)
         DetectionCheckpointer(model).load("R-50.pkl")
         assert float(model.backbone.stem.conv1.weight.mean()) == 3""",
     "detectron2 as it was": """
-        resnest_d2.checkpointer.uninstall()
+        resnest_d2.patches.uninstall()
         model = build_model(make_cfg())
         DetectionCheckpointer(model).load("raw14.pth")
         assert not is_filled(model)
-        resnest_d2.checkpointer.install()
+        resnest_d2.patches.install()
         DetectionCheckpointer(model).load("raw14.pth")
         assert is_filled(model)""",
 }

@@ -1,0 +1,109 @@
+"""Checks of the data sets that a config names, before anything is trained or measured on them."""
+
+import importlib.util
+import logging
+from pathlib import Path
+
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.catalog import Metadata
+
+from resnest_dense.d2.data.panoptic import is_derived
+from resnest_dense.data.coco.check import check_coco
+from resnest_dense.data.panoptic.check import check_panoptic
+from resnest_dense.errors import ResNeStError, ResNeStValueError
+from resnest_dense.findings import Report
+
+__all__ = ["check_datasets", "require_dataset"]
+
+_logger = logging.getLogger(__name__)
+
+_PNGS = 2000  # panoptic PNGs that are read before a run, evenly spread; all of COCO's take minutes
+
+
+def check_datasets(cfg: CfgNode, names: tuple[str, ...]) -> None:
+    """Checks the COCO-format files of the named data sets and logs what will be dropped.
+
+    Args:
+        cfg: tells the class count, and whether masks or keypoints are needed.
+        names: as registered with detectron2; sets of other formats are passed over.
+
+    Raises:
+        ResNeStValueError: an unknown name, or anything that would make training wrong.
+        ResNeStError: panoptic quality cannot be computed here.
+    """
+    for name in names:
+        metadata = require_dataset(name)
+        kind = metadata.get("evaluator_type")
+        if kind == "coco_panoptic_seg":
+            reports = _check_panoptic(cfg, name, metadata)
+        elif kind != "coco" or not metadata.get("json_file"):
+            continue  # another format, or records that a function of the user makes
+        elif name in cfg.DATASETS.TRAIN or _is_annotated(metadata):
+            reports = [_check_instances(cfg, name, metadata)]
+        else:
+            _logger.info("Data set %s has no annotations: predictions are written (COCO format, "
+                         "for an evaluation server), nothing is measured.", name)
+            continue
+        for report in reports:
+            report.raise_if_wrong()
+            _logger.info("Data set %s:\n%s", name, report.table())
+
+
+def require_dataset(name: str) -> Metadata:
+    """The metadata of a registered data set; one of COCO's kind has its annotation file.
+
+    Raises:
+        ResNeStValueError: no such set, or no such file.
+    """
+    if name not in DatasetCatalog:
+        raise ResNeStValueError(
+            f"DATASETS names {name!r}, which is not registered. Register it, or give your own "
+            "files by --train-json, --train-images, --val-json and --val-images.")
+    metadata = MetadataCatalog.get(name)
+    for key in ("json_file", "panoptic_json"):
+        path = metadata.get(key)
+        if path and not is_derived(metadata, key) and not Path(path).is_file():
+            raise ResNeStValueError(
+                f"Data set {name!r}: there is no file {path}. Put COCO under the folder that "
+                "DETECTRON2_DATASETS names (./datasets where it is not set), or give your own "
+                "files by --train-json and --train-images.")
+    return metadata
+
+
+def _is_annotated(metadata: Metadata) -> bool:
+    return b'"annotations"' in Path(metadata.json_file).read_bytes()
+
+
+def _check_instances(cfg: CfgNode, name: str, metadata: Metadata) -> Report:
+    retina = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
+    head = cfg.MODEL.RETINANET if retina else cfg.MODEL.ROI_HEADS
+    keypoints = cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS if cfg.MODEL.KEYPOINT_ON else None
+    return check_coco(
+        metadata.json_file, metadata.image_root, class_count=head.NUM_CLASSES,
+        need_masks=cfg.MODEL.MASK_ON, keypoints=keypoints,
+        # Where a set is only evaluated on, its masks are read by pycocotools, in either format.
+        mask_format=cfg.INPUT.MASK_FORMAT if name in cfg.DATASETS.TRAIN else "",
+        evaluated=name in cfg.DATASETS.TEST,
+    )
+
+
+def _check_panoptic(cfg: CfgNode, name: str, metadata: Metadata) -> list[Report]:
+    if metadata.get("sem_seg_root") is None:
+        raise ResNeStValueError(f"Data set {name!r} has no semantic labels, which Panoptic FPN "
+                                f"learns: name {name + '_separated'!r} in DATASETS.")
+    if name in cfg.DATASETS.TEST and importlib.util.find_spec("panopticapi") is None:
+        raise ResNeStError(f"Panoptic quality on {name!r} needs panopticapi: pip install --no-deps "
+                           "panopticapi-lite")
+    # What is to be derived, once the rest has been checked, is right by construction.
+    instances, stuff = (None if is_derived(metadata, key) else metadata.get(key)
+                        for key in ("json_file", "sem_seg_root"))
+    reports = [check_panoptic(
+        metadata.panoptic_json, metadata.panoptic_root, metadata.image_root,
+        thing_count=cfg.MODEL.ROI_HEADS.NUM_CLASSES,
+        stuff_count=cfg.MODEL.SEM_SEG_HEAD.NUM_CLASSES - 1, instances_json=instances,
+        stuff_root=stuff, evaluated=name in cfg.DATASETS.TEST, limit=_PNGS,
+    )]
+    if instances:
+        reports.append(_check_instances(cfg, name, metadata))
+    return reports

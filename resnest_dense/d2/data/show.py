@@ -1,0 +1,100 @@
+"""Pictures of what a detector is trained on: ground truth after the config's own augmentation."""
+
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from detectron2.config import CfgNode, LazyConfig, instantiate
+from detectron2.data import MetadataCatalog
+from detectron2.data.catalog import Metadata
+from detectron2.data.detection_utils import convert_image_to_rgb
+from detectron2.engine import DefaultTrainer
+from detectron2.structures import Instances
+from detectron2.utils.visualizer import VisImage, Visualizer
+from PIL import Image
+
+from resnest_dense.d2.data.checks import require_dataset
+from resnest_dense.data.labels.pictures import default_palette
+
+__all__ = ["show_lazy_training_data", "show_training_data"]
+
+_SIDE = 640  # pixels; smaller images are drawn larger, so that labels fit
+
+
+def show_training_data(cfg: CfgNode, out: str | Path, count: int) -> list[Path]:
+    """Draws the first images of a training run as the network gets them: resized, flipped, cropped,
+    with boxes, masks and keypoints, and beside them the semantic labels of a panoptic set.
+
+    Args:
+        cfg: names the sets and the augmentation.
+        out: folder for the pictures, ``0000_name-of-the-image.png`` and so on.
+        count: number of pictures; an image may come again, augmented anew.
+
+    Returns:
+        The pictures.
+    """
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.SOLVER.IMS_PER_BATCH, cfg.DATALOADER.NUM_WORKERS = 1, 0
+    # Before the metadata, as loading the images tells detectron2 the names of the classes.
+    loader = DefaultTrainer.build_train_loader(cfg)
+    metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0])
+    return _draw_items(loader, cfg.INPUT.FORMAT, metadata, Path(out), count)
+
+
+def show_lazy_training_data(config: str | Path, overrides: list[str], out: str | Path,
+                            count: int) -> list[Path]:
+    """As :func:`show_training_data`, for a LazyConfig.
+
+    Args:
+        config: path of the config.
+        overrides: ``key=value`` words.
+        out: folder for the pictures.
+        count: number of pictures.
+
+    Raises:
+        ResNeStValueError: the config's data set is not there.
+    """
+    train = LazyConfig.apply_overrides(LazyConfig.load(str(config)), overrides).dataloader.train
+    train.total_batch_size, train.num_workers = 1, 0
+    names = [train.dataset.names] if isinstance(train.dataset.names, str) else train.dataset.names
+    for name in names:
+        require_dataset(name)
+    loader = instantiate(train)
+    return _draw_items(loader, train.mapper.image_format, MetadataCatalog.get(names[0]), Path(out),
+                       count)
+
+
+def _draw_items(loader: Iterable[list[dict]], image_format: str, metadata: Metadata, out: Path,
+                count: int) -> list[Path]:
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    for number, [item] in enumerate(islice(loader, count)):
+        path = out / f"{number:04d}_{Path(item['file_name']).stem}.png"
+        Image.fromarray(_draw(item, image_format, metadata)).save(path)
+        pictures.append(path)
+    return pictures
+
+
+def _draw(item: dict, image_format: str, metadata: Metadata) -> np.ndarray:
+    """One picture, (H, W, 3) RGB, of an item that detectron2's mapper gives."""
+    image = convert_image_to_rgb(item["image"].permute(1, 2, 0).numpy(), image_format)
+    scale = max(1.0, _SIDE / max(image.shape[:2]))
+    panels = []
+    if "instances" in item:
+        panels.append(_draw_objects(Visualizer(image, metadata, scale), item["instances"]))
+    if "sem_seg" in item:
+        panels.append(Visualizer(image, metadata, scale).draw_sem_seg(item["sem_seg"], alpha=0.6))
+    return np.hstack([panel.get_image() for panel in panels])
+
+
+def _draw_objects(visualizer: Visualizer, objects: Instances) -> VisImage:
+    names = visualizer.metadata.thing_classes
+    palette = np.array(default_palette(len(names))) / 255
+    classes = objects.gt_classes.tolist()
+    fields = {field: objects.get(f"gt_{field}") for field in ("boxes", "masks", "keypoints")
+              if objects.has(f"gt_{field}")}
+    return visualizer.overlay_instances(
+        **fields, labels=[names[c] for c in classes],
+        assigned_colors=[tuple(palette[c]) for c in classes], alpha=0.4)

@@ -1,0 +1,165 @@
+"""From command-line arguments to a trained or evaluated detector: what ``train_net.py`` runs."""
+
+import argparse
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
+from detectron2.engine import default_argument_parser, default_setup, launch
+from detectron2.evaluation import verify_results
+from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
+
+from resnest_dense.configs import find_config
+from resnest_dense.d2.config import get_cfg
+from resnest_dense.d2.data.checks import check_datasets
+from resnest_dense.d2.data.classes import Classes, write_classes
+from resnest_dense.d2.data.own_data import use_own_data
+from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
+from resnest_dense.d2.train.preflight import IGNORE_PREFLIGHT, check_first_batch
+from resnest_dense.d2.train.trainer import RESULTS_FILE, Trainer, evaluate
+from resnest_dense.d2.train.tta import check_tta
+from resnest_dense.data.own_files import add_arguments
+from resnest_dense.errors import ResNeStValueError
+
+__all__ = ["make_parser", "measure_published", "read_config", "read_training_data", "run"]
+
+_logger = logging.getLogger(__name__)
+
+# Where each metric of the catalog stands in detectron2's results.
+_METRICS = {"box_ap": ("bbox", "AP"), "mask_ap": ("segm", "AP"), "pq": ("panoptic_seg", "PQ")}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """detectron2's own arguments, and those that name the user's own COCO-format data."""
+    parser = default_argument_parser()
+    add_arguments(parser)
+    parser.add_argument(IGNORE_PREFLIGHT, action="store_true", help="train although the "
+                        "preflight finds an error; what it finds is still printed")
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Trains or evaluates in as many processes as the arguments ask for.
+
+    Raises:
+        ResNeStError: whatever is wrong with the config or the data, before training starts.
+    """
+    cfg = read_config(args)
+    _set_up_logging(cfg)
+    # Before the processes start, so that what is wrong is said once.
+    _prepare_data(cfg, train=not args.eval_only, test=True)
+    if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
+        raise ResNeStValueError(
+            f"--num-gpus {args.num_gpus}: this machine has {torch.cuda.device_count()}.")
+    launch(_work, args.num_gpus, num_machines=args.num_machines, machine_rank=args.machine_rank,
+           dist_url=args.dist_url, args=(args,))
+
+
+def read_config(args: argparse.Namespace) -> CfgNode:
+    """The frozen config that the arguments describe.
+
+    Raises:
+        ResNeStValueError: no config, an unknown one, or an unknown key in it or behind it.
+    """
+    if not args.config_file:
+        raise ResNeStValueError("--config-file is missing: name a file or a shipped config.")
+    args.config_file = str(find_config(args.config_file, "detectron2"))
+    cfg = get_cfg()
+    try:
+        cfg.merge_from_file(args.config_file)
+        cfg.merge_from_list(args.opts)
+    except (AssertionError, KeyError, ValueError) as error:
+        _logger.debug("%s cannot be read:", args.config_file, exc_info=True)
+        raise ResNeStValueError(
+            f"{args.config_file} and {args.opts or 'no overrides'}: {error}. Overrides are KEY "
+            "VALUE pairs with the keys of detectron2 and of MODEL.RESNETS.") from error
+    if not use_own_data(cfg, args):
+        use_derived_stuff(cfg)
+    check_tta(cfg)
+    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+        cfg.MODEL.DEVICE = "cpu"
+    if cfg.MODEL.DEVICE == "cpu" and cfg.SOLVER.AMP.ENABLED:
+        raise ResNeStValueError("SOLVER.AMP.ENABLED is True, but detectron2's mixed precision "
+                                "needs a GPU: set it False.")
+    cfg.freeze()
+    return cfg
+
+
+def read_training_data(args: argparse.Namespace) -> CfgNode:
+    """The config that the arguments describe, with its training sets checked and complete.
+
+    Args:
+        args: with ``config``, ``opts`` and own data.
+
+    Raises:
+        ResNeStError: whatever is wrong with the config or the data.
+    """
+    args.config_file = args.config
+    cfg = read_config(args)
+    _prepare_data(cfg, train=True, test=False)
+    return cfg
+
+
+def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,
+                      num_gpus: int = 1, options: Sequence[str] = ()) -> dict[str, float]:
+    """The ``metrics`` (names of the catalog, in percent) of a checkpoint on ``DATASETS.TEST``.
+
+    Args:
+        config: path or shipped name of the config that the checkpoint belongs to.
+        checkpoint: its weights.
+        metrics: some of "box_ap", "mask_ap" and "pq".
+        out: folder of predictions and logs.
+        num_gpus: processes, each with a GPU; without a GPU one process on the CPU.
+        options: KEY VALUE pairs that override the config.
+
+    Raises:
+        ResNeStError: as :func:`run`.
+    """
+    run(make_parser().parse_args([
+        "--config-file", config, "--eval-only", "--num-gpus", str(num_gpus),
+        *options, "MODEL.WEIGHTS", str(checkpoint), "OUTPUT_DIR", str(out),
+    ]))
+    results = json.loads((out / RESULTS_FILE).read_text())
+    return {name: results[task][metric] for name in metrics for task, metric in [_METRICS[name]]}
+
+
+def _prepare_data(cfg: CfgNode, *, train: bool, test: bool) -> None:
+    if train and not cfg.DATASETS.TRAIN:
+        raise ResNeStValueError(
+            "There is nothing to train on: give --train-json and --train-images, or --eval-only.")
+    names = (*(cfg.DATASETS.TRAIN if train else ()), *(cfg.DATASETS.TEST if test else ()))
+    check_datasets(cfg, names)
+    derive_missing(names)
+
+
+def _work(args: argparse.Namespace) -> OrderedDict:
+    cfg = read_config(args)
+    default_setup(cfg, args)
+    _set_up_logging(cfg)
+    if cfg.MODEL.DEVICE == "cpu" and comm.is_main_process():
+        _logger.info("No GPU in use: running on the CPU with %d threads.", torch.get_num_threads())
+    if args.eval_only:
+        results = evaluate(cfg, resume=args.resume)
+        if comm.is_main_process():
+            verify_results(cfg, results)
+        return results
+    trainer = Trainer(cfg)
+    # Known now at the latest: the trainer has loaded the set.
+    metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0])
+    if comm.is_main_process() and metadata.get("thing_classes"):
+        write_classes(cfg.OUTPUT_DIR, Classes.from_metadata(metadata))
+    report = trainer.resume_or_load(resume=args.resume)
+    check_first_batch(trainer, report, resumed=args.resume and trainer.start_iter > 0,
+                      proceed=args.ignore_preflight)
+    return trainer.train()
+
+
+def _set_up_logging(cfg: CfgNode) -> None:
+    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="resnest_dense",
+                 abbrev_name="resnest_dense")
