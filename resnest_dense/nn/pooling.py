@@ -25,17 +25,25 @@ class AvgPool2d(nn.AvgPool2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if ops.choose(x).LAZY:
-            return ops.choose(x).avg_pool2d(x, self.kernel_size, self.stride, self.padding,
-                                            self.ceil_mode, self.count_include_pad)
+        steps = ops.choose(x)
+        if steps.LAZY:
+            return steps.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode,
+                                    self.count_include_pad)
         if not torch.compiler.is_compiling():
             with consuming(x):
-                return super().forward(x)
+                return self._pad_first(x) if x.is_cuda and self.padding else super().forward(x)
         window = self.kernel_size, self.stride, self.padding, self.ceil_mode
         total = sum(_elements(x, *window))
         if self.count_include_pad and not self.ceil_mode:
             return total / self.kernel_size**2
         return total / sum(_elements(torch.ones_like(x[:1, :1]), *window))
+
+    def _pad_first(self, x: Tensor) -> Tensor:
+        # Channels-last and with padding, torch's gradient on CUDA is wrong (pytorch issue 188344, to
+        # 2.12); padded beforehand it is right.
+        if self.ceil_mode or not self.count_include_pad:
+            return super().forward(x)
+        return F.avg_pool2d(F.pad(x, (self.padding,) * 4), self.kernel_size, self.stride)
 
 
 def max_pool(x: Tensor) -> Tensor:

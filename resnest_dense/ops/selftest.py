@@ -2,7 +2,9 @@
 
 import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -81,6 +83,11 @@ def _comparisons(layout: torch.memory_format, affine: bool, device: torch.device
              *(f"weighted_sums_kernel or gradient_kernel (by {name})"
                for name in ("x", "attention", "scale", "shift")))
     yield from zip(names, _attention(triton, tensors), _attention(reference, tensors))
+    window = (3, 2, 1, False, True)
+    # Not torch's pool on this device: its gradient was wrong up to 2.12, channels-last.
+    expected = (t.to(device) for t in _pool(F.avg_pool2d, x.cpu().to(wide), window))
+    yield from zip(("avg_pool_kernel", "avg_pool_gradient_kernel"),
+                   _pool(triton.avg_pool2d, x, window), expected)
     if affine:
         residual = torch.randn(_SHAPE, device=device).to(dtype).contiguous(memory_format=layout)
         names = ("moments_kernel or normalise_kernel",
@@ -90,14 +97,20 @@ def _comparisons(layout: torch.memory_format, affine: bool, device: torch.device
         yield from zip(names, _norm(_by_kernels, tensors), _norm(_by_torch, tensors))
 
 
-def _attention(module, tensors: list[Tensor]) -> list[Tensor]:
+def _attention(module: ModuleType, tensors: list[Tensor]) -> list[Tensor]:
     x, logits, *affine = leaves = [t.detach().requires_grad_() for t in tensors]
     attention = module.radix_attention(logits, _RADIX, 1)
     outputs = [module.radix_pool(x, _RADIX, *affine), module.radix_sum(x, attention, _RADIX, *affine)]
     return [*outputs, *torch.autograd.grad([out.float().sin().sum() for out in outputs], leaves)]
 
 
-def _norm(norm_relu, tensors: list[Tensor]) -> list[Tensor]:
+def _pool(pool: Callable[..., Tensor], x: Tensor, window: tuple) -> list[Tensor]:
+    x = x.detach().requires_grad_()
+    out = pool(x, *window)
+    return [out, *torch.autograd.grad(out.float().sin().sum(), x)]
+
+
+def _norm(norm_relu: Callable[..., Tensor], tensors: list[Tensor]) -> list[Tensor]:
     leaves = [t.detach().requires_grad_() for t in tensors]
     out = norm_relu(*leaves)
     return [out, *torch.autograd.grad(out.float().sin().sum(), leaves)]

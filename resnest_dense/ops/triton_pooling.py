@@ -1,4 +1,5 @@
-"""Average pools on CUDA: channels-last, torch's own take ten times as long as their bytes need."""
+"""Average pools on CUDA. Channels-last, torch's own take ten times as long as their bytes need, and
+their gradient was wrong where there is padding (pytorch issue 188344, to 2.12)."""
 
 import torch
 import triton
@@ -8,7 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from resnest_dense.ops.triton_launch import dense, each_pixel, map_like, strides_of
 
-__all__ = ["avg_pool2d"]
+__all__ = ["avg_pool2d", "avg_pool_gradient_kernel", "avg_pool_kernel"]
 
 
 def avg_pool2d(x: Tensor, kernel: int, stride: int, padding: int, ceil_mode: bool,
@@ -30,7 +31,7 @@ class _AvgPool(torch.autograd.Function):
         out = map_like(x, x.shape[1], size)
         ctx.shape = x.shape
         ctx.window = dict(K=kernel, S=stride, PAD=padding, INCLUDE_PAD=include_pad)
-        each_pixel(_pool_kernel, out, x.shape[1], (x, out),
+        each_pixel(avg_pool_kernel, out, x.shape[1], (x, out),
                    (*x.shape[2:], out.shape[3], *strides_of(x), *strides_of(out)), **ctx.window)
         return out
 
@@ -39,7 +40,7 @@ class _AvgPool(torch.autograd.Function):
     def backward(ctx, grad):
         grad = dense(grad)
         by_x = map_like(grad, ctx.shape[1], ctx.shape[2:])
-        each_pixel(_pool_gradient_kernel, by_x, ctx.shape[1], (grad, by_x),
+        each_pixel(avg_pool_gradient_kernel, by_x, ctx.shape[1], (grad, by_x),
                    (*ctx.shape[2:], *grad.shape[2:], *strides_of(grad), *strides_of(by_x)),
                    **ctx.window)
         return by_x, None, None, None, None, None
@@ -53,7 +54,7 @@ def _length(side: int, kernel: int, stride: int, padding: int, ceil_mode: bool) 
 
 
 @triton.jit
-def _pool_kernel(x, out, C, PIXELS, BLOCKS, H, W, OUT_W, image_stride, channel_stride, pixel_stride,
+def avg_pool_kernel(x, out, C, PIXELS, BLOCKS, H, W, OUT_W, image_stride, channel_stride, pixel_stride,
                  out_image_stride, out_channel_stride, out_pixel_stride,
                  K: tl.constexpr, S: tl.constexpr, PAD: tl.constexpr, INCLUDE_PAD: tl.constexpr,
                  ACC: tl.constexpr, BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
@@ -75,7 +76,7 @@ def _pool_kernel(x, out, C, PIXELS, BLOCKS, H, W, OUT_W, image_stride, channel_s
 
 
 @triton.jit
-def _pool_gradient_kernel(grad, out, C, PIXELS, BLOCKS, H, W, GRAD_H, GRAD_W,
+def avg_pool_gradient_kernel(grad, out, C, PIXELS, BLOCKS, H, W, GRAD_H, GRAD_W,
                           image_stride, channel_stride, pixel_stride,
                           out_image_stride, out_channel_stride, out_pixel_stride,
                           K: tl.constexpr, S: tl.constexpr, PAD: tl.constexpr,
