@@ -160,17 +160,17 @@ class _BatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, gradient, x, weight, bias, norm):
-        (means, squares), cut = by_run(kernels.moments_kernel, x, 2, x.shape[1], (x,), strides_of(x))
+        (means, squares), tiling = by_run(kernels.moments_kernel, x, 2, x.shape[1], (x,), strides_of(x))
         scale, shift, mean, rstd = means.new_empty(4, x.shape[1]).unbind()
         track, block_c = norm.track_running_stats, 16
         statistics = ((norm.running_mean, norm.running_var, norm.num_batches_tracked) if track
                       else (mean, mean, mean))
         launch(kernels.batch_norm_kernel, (-(-x.shape[1] // block_c),),
                (means, squares, weight, bias, *statistics, scale, shift, mean, rstd),
-               (x.shape[1], cut.images * cut.runs, cut.runs, cut.pixels, cut.length),
+               (x.shape[1], tiling.images * tiling.runs, tiling.runs, tiling.pixels, tiling.length),
                MOMENTUM=norm.momentum, EPS=norm.eps, TRACK=track, ACC=kernels.ACC[means.dtype],
-               BLOCK_C=block_c, BLOCK_R=128, STEPS=_next_power_of_2(-(-cut.images * cut.runs // 128)))
-        ctx.gradient, ctx.count = gradient, cut.images * cut.pixels
+               BLOCK_C=block_c, BLOCK_R=128, STEPS=_next_power_of_2(-(-tiling.images * tiling.runs // 128)))
+        ctx.gradient, ctx.count = gradient, tiling.images * tiling.pixels
         ctx.save_for_backward(weight, mean, rstd)
         return scale, shift
 
@@ -273,10 +273,10 @@ class _Sum(torch.autograd.Function):
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance over images and pixels, merged from those of the runs."""
-    (means, squares), cut = by_run(kernels.moments_kernel, x, 2, x.shape[1], (x,), strides_of(x))
-    counts = means.new_full((cut.runs, 1), cut.length)
-    counts[-1] = cut.pixels - cut.length * (cut.runs - 1)
-    total = cut.images * cut.pixels
+    (means, squares), tiling = by_run(kernels.moments_kernel, x, 2, x.shape[1], (x,), strides_of(x))
+    counts = means.new_full((tiling.runs, 1), tiling.length)
+    counts[-1] = tiling.pixels - tiling.length * (tiling.runs - 1)
+    total = tiling.images * tiling.pixels
     mean = (means * counts).sum((0, 1)) / total
     return mean, (squares + counts * (means - mean).square()).sum((0, 1)) / total
 

@@ -14,12 +14,12 @@ from torch import Tensor
 from resnest_dense.errors import ResNeStError
 from resnest_dense.ops.triton_kernels import ACC
 
-__all__ = ["Tiling", "by_run", "dense", "each_pixel", "in_layout_of", "is_channels_last", "launch",
+__all__ = ["SMALL_TILE", "Tiling", "by_run", "cut", "dense", "each_pixel", "in_layout_of", "is_channels_last", "launch",
            "map_like", "strides_of", "sum_type"]
 
-# Values of a tile and warps of a program, where a map is written and where sums are taken.
-TILE, WARPS = 4096, 4
-SUM_TILE, SUM_WARPS = 2048, 4
+# Values of a tile: where a map is written, and where registers are short (sums, windows of pixels).
+TILE, SMALL_TILE = 4096, 2048
+WARPS = 4
 # Sums are taken by about this many programs.
 PROGRAMS = 1024
 
@@ -46,8 +46,10 @@ class Tiling(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def _cut(images: int, channels: int, pixels: int, channels_last: bool, sums: bool) -> Tiling:
-    widest, tile = 128 if channels_last else 8, SUM_TILE if sums else TILE
+def cut(images: int, channels: int, pixels: int, channels_last: bool, tile: int,
+        sums: bool = False) -> Tiling:
+    """The cut of a map into tiles; for sums, in runs of several."""
+    widest = 128 if channels_last else 8
     block_c = min(triton.next_power_of_2(channels), widest)
     block_p = min(triton.next_power_of_2(max(pixels, 1)), tile // block_c)
     tiles, blocks = -(-pixels // block_p), -(-channels // block_c)
@@ -56,7 +58,7 @@ def _cut(images: int, channels: int, pixels: int, channels_last: bool, sums: boo
 
 
 def each_pixel(kernel: object, x: Tensor, channels: int, pointers: Sequence[Tensor],
-               numbers: Sequence[int], **constants: object) -> None:
+               numbers: Sequence[int], tile: int = TILE, **constants: object) -> None:
     """Runs a kernel that writes a map.
 
     Args:
@@ -65,32 +67,34 @@ def each_pixel(kernel: object, x: Tensor, channels: int, pointers: Sequence[Tens
         channels: of which a program takes a block.
         pointers: the tensors that it reads and writes.
         numbers: strides and the like.
+        tile: how many values it takes at a time.
         constants: known when it is compiled.
     """
     if x.numel():
-        cut = _cut(x.shape[0], channels, x.shape[2] * x.shape[3], is_channels_last(x), False)
-        launch(kernel, (cut.runs * cut.blocks, cut.images), pointers,
-               (channels, cut.pixels, cut.blocks, *numbers), WARPS,
-               ACC=ACC[sum_type(x)], BLOCK_C=cut.block_c, BLOCK_P=cut.block_p, **constants)
+        tiling = cut(x.shape[0], channels, x.shape[2] * x.shape[3], is_channels_last(x), tile)
+        launch(kernel, (tiling.runs * tiling.blocks, tiling.images), pointers,
+               (channels, tiling.pixels, tiling.blocks, *numbers),
+               ACC=ACC[sum_type(x)], BLOCK_C=tiling.block_c, BLOCK_P=tiling.block_p, **constants)
 
 
 def by_run(kernel: object, x: Tensor, count: int, channels: int, pointers: Sequence[Tensor],
            numbers: Sequence[int], **constants: object) -> tuple[Tensor, Tiling]:
     """The ``count`` sums over the pixels of each run, (count, N, runs, channels of x), by a kernel
     as :func:`each_pixel` takes it, which gets them last of its pointers."""
-    cut = _cut(x.shape[0], channels, x.shape[2] * x.shape[3], is_channels_last(x), True)
-    found = x.new_empty(count, cut.images, cut.runs, x.shape[1], dtype=sum_type(x))
+    tiling = cut(x.shape[0], channels, x.shape[2] * x.shape[3], is_channels_last(x), SMALL_TILE,
+                 sums=True)
+    found = x.new_empty(count, tiling.images, tiling.runs, x.shape[1], dtype=sum_type(x))
     if x.numel():
-        programs = cut.runs * cut.blocks * (x.shape[1] // channels)
-        launch(kernel, (programs, cut.images), (*pointers, *found.unbind()),
-               (channels, cut.pixels, cut.runs, cut.blocks, *numbers), SUM_WARPS,
-               ACC=ACC[sum_type(x)], BLOCK_C=cut.block_c, BLOCK_P=cut.block_p, STEPS=cut.steps,
-               **constants)
-    return found, cut
+        programs = tiling.runs * tiling.blocks * (x.shape[1] // channels)
+        launch(kernel, (programs, tiling.images), (*pointers, *found.unbind()),
+               (channels, tiling.pixels, tiling.runs, tiling.blocks, *numbers),
+               ACC=ACC[sum_type(x)], BLOCK_C=tiling.block_c, BLOCK_P=tiling.block_p,
+               STEPS=tiling.steps, **constants)
+    return found, tiling
 
 
 def launch(kernel: object, grid: tuple[int, ...], pointers: Sequence[Tensor],
-           numbers: Sequence[int], warps: int = 4, **constants: object) -> None:
+           numbers: Sequence[int], **constants: object) -> None:
     """``kernel[grid](...)``, of which Triton's own form takes several times longer on the CPU.
 
     What Triton compiles depends on types, on constants and on whether numbers are 1, divisible by
@@ -99,7 +103,7 @@ def launch(kernel: object, grid: tuple[int, ...], pointers: Sequence[Tensor],
     x = pointers[0]
     with _on_device_of(x):
         aligned = not any(tensor.data_ptr() & 15 for tensor in pointers)
-        key = (kernel.fn, x.device, warps, *constants.values(),
+        key = (kernel.fn, x.device, *constants.values(),
                *[tensor.dtype for tensor in pointers],
                *[n == 1 or (n % 16 == 0, n >> 31) for n in numbers])
         known = _launchers.get(key) if aligned else None
@@ -107,7 +111,7 @@ def launch(kernel: object, grid: tuple[int, ...], pointers: Sequence[Tensor],
             compiled, values = known
             compiled[(*grid, 1, 1)[:3]](*pointers, *numbers, *values)
             return
-        compiled = kernel[grid](*pointers, *numbers, **constants, num_warps=warps)
+        compiled = kernel[grid](*pointers, *numbers, **constants, num_warps=WARPS)
         if aligned and compiled is not None:  # Triton's interpreter compiles nothing.
             names = kernel.arg_names[len(pointers) + len(numbers):]
             _launchers[key] = compiled, [constants[name] for name in names]

@@ -7,7 +7,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from resnest_dense.ops.triton_launch import dense, each_pixel, map_like, strides_of
+from resnest_dense.ops.triton_launch import SMALL_TILE, dense, each_pixel, map_like, strides_of
 
 __all__ = ["avg_pool2d", "avg_pool_gradient_kernel", "avg_pool_kernel"]
 
@@ -32,7 +32,8 @@ class _AvgPool(torch.autograd.Function):
         ctx.shape = x.shape
         ctx.window = dict(K=kernel, S=stride, PAD=padding, INCLUDE_PAD=include_pad)
         each_pixel(avg_pool_kernel, out, x.shape[1], (x, out),
-                   (*x.shape[2:], out.shape[3], *strides_of(x), *strides_of(out)), **ctx.window)
+                   (*x.shape[2:], out.shape[3], *strides_of(x), *strides_of(out)), SMALL_TILE,
+                   **ctx.window)
         return out
 
     @staticmethod
@@ -42,7 +43,7 @@ class _AvgPool(torch.autograd.Function):
         by_x = map_like(grad, ctx.shape[1], ctx.shape[2:])
         each_pixel(avg_pool_gradient_kernel, by_x, ctx.shape[1], (grad, by_x),
                    (*ctx.shape[2:], *grad.shape[2:], *strides_of(grad), *strides_of(by_x)),
-                   **ctx.window)
+                   SMALL_TILE, **ctx.window)
         return by_x, None, None, None, None, None
 
 

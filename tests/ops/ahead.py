@@ -21,7 +21,7 @@ TYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16", "float64": "f
 # Pointers to maps, which have the type of the case; all others are sums and vectors.
 MAPS = {"x", "grad", "out", "residual", "masked", "attention"}
 ONES = {"channels last": "channel_stride", "channels first": "pixel_stride"}
-PTXAS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "ptxas"
+BINARIES = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 
 
 def compile_case(case: dict) -> dict:
@@ -62,7 +62,8 @@ def report(ptx: str, arch: int) -> dict:
         path = Path(folder, "kernel.ptx")
         path.write_text(ptx)
         target = re.search(r"^\.target (\S+?)(?:,|$)", ptx, re.MULTILINE)[1]
-        done = subprocess.run([PTXAS, "-v", f"--gpu-name={target}", path, "-o", f"{folder}/kernel.o"],
+        ptxas = BINARIES / ("ptxas-blackwell" if arch >= 100 else "ptxas")
+        done = subprocess.run([ptxas, "-v", f"--gpu-name={target}", path, "-o", f"{folder}/kernel.o"],
                               capture_output=True, text=True, check=True)
     widths = {kind: [int(count or 1) * int(bits) for count, bits in re.findall(
         rf"{kind}\.global(?:\.[A-Za-z_]\w*(?:::\w+)*)*?(?:\.v(\d))?\.b(\d+)", ptx)]
