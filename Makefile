@@ -30,11 +30,6 @@ install: .venv/installed
 		--reinstall-package sal-detectron2 --target "$$site" --requirement requirements-nodeps.lock && \
 	rm -rf .venv/detectron2_tools && mv "$$site/tools" .venv/detectron2_tools
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
-	# mmengine looks for a package's pure-Python configs in site-packages alone, and an editable install
-	# leaves nothing there.
-	ln -sfn ../configs resnest_dense/configs
-	site=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])") && \
-	ln -sfn "$(CURDIR)/resnest_dense" "$$site/resnest_dense"
 	touch $@
 
 lock:

@@ -8,10 +8,8 @@ VERSION = next(
     for line in (ROOT / "resnest_dense" / "__init__.py").read_text().splitlines()
     if line.startswith("__version__")
 )
-# `configs/` stands at the top of the repository and is installed as `resnest_dense.configs`.
-CONFIG_PACKAGES = ["resnest_dense.configs"] + [
-    f"resnest_dense.configs.{name}" for name in find_packages("configs")
-]
+# `configs/` stands at the top of the repository and is installed as the folder
+# `resnest_dense/configs`, beside the module `resnest_dense/configs.py` that finds it.
 CONFIG_FILES = [
     str(path.relative_to(ROOT / "configs"))
     for path in sorted((ROOT / "configs").rglob("*"))
@@ -26,10 +24,10 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=find_packages(include=["resnest_dense", "resnest_dense.*"]) + CONFIG_PACKAGES,
+    packages=[*find_packages(include=["resnest_dense", "resnest_dense.*"]), "resnest_dense.configs"],
     package_dir={"resnest_dense.configs": "configs"},
     package_data={
-        "resnest_dense": ["weights/*.json", "zoo.md"],
+        "resnest_dense": ["weights/*.json", "published/*.json", "published/*.md"],
         "resnest_dense.configs": CONFIG_FILES,
     },
     install_requires=["torch>=2.4", "torchvision>=0.19", "numpy", "pillow", "safetensors",

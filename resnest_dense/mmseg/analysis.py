@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from resnest_dense.analysis import Analysis, analyze, model_parts
-from resnest_dense.config_kinds import find_any_config
+from resnest_dense.configs import find_any_config
 
 __all__ = ["analyze_segmentor"]
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from resnest_dense import ResNeStError, create_backbone
 from resnest_dense.analysis import analyze, analyze_backbone, model_parts
-from resnest_dense.analysis.configs import analyze_config
 from resnest_dense.cli import main
+from resnest_dense.frameworks import analyze_config
 from resnest_dense.nn import Deformable
 
 CONVOLUTIONS = ("conv", "addmm", "linear", "bmm", "matmul")

@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from resnest_dense.attention.recording import BlockAttention
+from resnest_dense.analysis.attention import BlockAttention
 
 __all__ = ["draw_attention", "write_attention"]
 

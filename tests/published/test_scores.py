@@ -11,8 +11,8 @@ from PIL import Image
 
 from resnest_dense import ResNeStError, ResNeStValueError
 from resnest_dense.configs import find_config
+from resnest_dense.published import compare, wanted_metrics
 from resnest_dense.weights import catalog
-from resnest_dense.weights.published import compare, wanted_metrics
 
 DETECTOR = """
 _BASE_: {base}
