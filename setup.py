@@ -24,7 +24,8 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=[*find_packages(include=["resnest_dense", "resnest_dense.*"]), "resnest_dense.configs"],
+    packages=[*find_packages(include=["resnest_dense", "resnest_dense.*"]),
+              "resnest_dense.configs"],
     package_dir={"resnest_dense.configs": "configs"},
     package_data={
         "resnest_dense": ["weights/*.json", "published/*.json", "published/*.md"],
@@ -44,7 +45,7 @@ setup(
             "mmsegmentation>=1.2", "mmengine>=0.10", "ftfy", "regex",
             "opencv-python", "matplotlib", "setuptools<82",
         ],
-        "test": ["pytest", "pytest-xdist", "timm", "build"],
+        "test": ["pytest", "pytest-xdist", "timm", "build", "ruff", "mypy"],
     },
     entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},
 )

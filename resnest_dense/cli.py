@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 if it worked; 2, and one line on stderr, if the user can mend what is wrong.
     """
-    parser = argparse.ArgumentParser(prog="resnest-dense", description="ResNeSt for dense prediction")
+    parser = argparse.ArgumentParser(prog="resnest-dense",
+                                     description="ResNeSt for dense prediction")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in (about, benchmark, data, labels, models, weights, published):
         group.add_commands(commands)
@@ -46,8 +47,8 @@ def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace]
         arguments: words of the command line; None for those of the process.
 
     Returns:
-        The exit code: 0; 2, and one line on stderr, after an error that the user can mend; 130 after
-        an interrupt.
+        The exit code: 0; 2, and one line on stderr, after an error that the user can mend; 130
+        after an interrupt.
     """
     _add_verbose(parser)
     args = parser.parse_args(arguments)

@@ -49,8 +49,9 @@ class Predictor:
 class Framework(ABC):
     """One framework, by what is done with its configs.
 
-    In all methods ``config`` is a path, or the name of a shipped config, and :class:`ResNeStError` is
-    raised for a config, checkpoint or data set that cannot be used.
+    In all methods ``config`` is a path, or the name of a shipped config, and
+    :class:`resnest_dense.ResNeStError` is raised for a config, checkpoint or data set that cannot
+    be used.
     """
 
     image_size: tuple[int, int]
@@ -154,7 +155,7 @@ class _Detectron2(Framework):
             os.environ["DETECTRON2_DATASETS"] = data  # detectron2 reads it when it is imported
         from resnest_dense.d2.published import measure
 
-        return measure(entry.config, checkpoint, metrics, out=out, num_gpus=num_gpus,
+        return measure(str(entry.config), checkpoint, metrics, out=out, num_gpus=num_gpus,
                        options=options)
 
 
@@ -204,7 +205,7 @@ class _MMSegmentation(Framework):
                            options: Sequence[str] = ()) -> dict[str, float]:
         from resnest_dense.mmseg.published import measure
 
-        return measure(entry.config, checkpoint, metrics, out=out, data_root=data,
+        return measure(str(entry.config), checkpoint, metrics, out=out, data_root=data,
                        dilated_form=entry.options.get("dilated_form"), options=options)
 
 

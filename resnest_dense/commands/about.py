@@ -16,9 +16,11 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command = commands.add_parser("doctor", help="what is installed, and fixes of known problems")
     command.set_defaults(run=_doctor)
 
-    command = commands.add_parser("configs", help="names of the shipped configs, or the path of one")
+    command = commands.add_parser("configs",
+                                  help="names of the shipped configs, or the path of one")
     command.add_argument("framework", choices=["detectron2", "mmseg"])
-    command.add_argument("name", nargs="?", help="print where this one is, for the frameworks' tools")
+    command.add_argument("name", nargs="?",
+                         help="print where this one is, for the frameworks' tools")
     command.set_defaults(run=_configs)
 
     command = commands.add_parser("analyze", help="parameters, multiply-adds and activations of "

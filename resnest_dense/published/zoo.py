@@ -1,7 +1,7 @@
 """The page of all shipped configs, networks and published checkpoints: ``MODEL_ZOO.md``.
 
 All of it comes from the catalog of weights, the table of experiments, the list of configs, and what
-:func:`resnest_dense.frameworks.analyze_config` says of each; ``zoo.md`` has the words around the tables.
+:func:`resnest_dense.frameworks.analyze_config` says of each; ``zoo.md`` has the words around them.
 """
 
 import re
@@ -114,8 +114,8 @@ def _entries(dataset: str) -> list[Entry]:
 
 
 def _without_config() -> list[Entry]:
-    used = {experiment.checkpoint.name for name in list_experiments()
-            if (experiment := find_experiment(name)).checkpoint is not None}
+    experiments = map(find_experiment, list_experiments())
+    used = {e.checkpoint.name for e in experiments if e is not None and e.checkpoint is not None}
     entries = map(catalog.get, catalog.names())
     return [e for e in entries if e.dataset != "imagenet" and e.name not in used]
 
