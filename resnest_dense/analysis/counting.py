@@ -160,10 +160,9 @@ class _Counting(TorchDispatchMode):
 
 def _count_macs(operator: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any],
                 out: Any) -> int:
-    packet = operator._overloadpacket
-    if packet is torch.ops.torchvision.deform_conv2d:
-        return out.numel() * args[1][0].numel()  # torch has no formula for torchvision's operator
-    formula = flop_registry.get(packet)
+    if operator.name() == "torchvision::deform_conv2d":  # for which torch has no formula
+        return out.numel() * args[1][0].numel()
+    formula = flop_registry.get(operator._overloadpacket)
     return formula(*args, **kwargs, out_val=out) // 2 if formula else 0
 
 

@@ -1,5 +1,8 @@
 """Counts of models against published figures, formulas written out here, and fvcore."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
@@ -103,3 +106,9 @@ def test_the_command_prints_parts_size_and_unit(capsys):
     assert main(["analyze", "resnest14", "--size", "64"]) == 2
     assert "HEIGHTxWIDTH" in capsys.readouterr().err
     assert main(["analyze", "resnest15"]) == 2
+
+
+def test_analyze_needs_no_torchvision():
+    code = "import sys\nfrom resnest_dense.cli import main\n" \
+           "assert main(['analyze', 'resnest14']) == 0 and 'torchvision' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
