@@ -8,7 +8,7 @@ from detectron2.layers import ShapeSpec, get_norm
 from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
 
-from resnest_dense.architectures import Architecture, get_architecture
+from resnest_dense.architectures import Architecture, get_architecture, list_architectures
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.nn import Deformable, ResNeSt
 from resnest_dense.nn.norm import NORM_NAMES, Norm
@@ -17,7 +17,6 @@ from resnest_dense.nn.stages import STAGE_NAMES
 __all__ = ["ResNeStBackbone", "build_resnest_backbone", "build_resnest_fpn_backbone",
            "build_retinanet_resnest_fpn_backbone"]
 
-DEPTHS = (14, 26, 50, 101, 152, 200, 269)
 _OUTPUT_STRIDES = {1: 32, 2: 16, 4: 8}
 
 _logger = logging.getLogger(__name__)
@@ -90,9 +89,11 @@ def read_architecture(cfg: CfgNode) -> Architecture:
         ResNeStValueError: a depth or width that no ResNeSt has.
     """
     keys = cfg.MODEL.RESNETS
-    if keys.DEPTH not in DEPTHS:
+    depths = tuple(int(number) for name in list_architectures()
+                   if (number := name.removeprefix("resnest")).isdigit())
+    if keys.DEPTH not in depths:
         raise ResNeStValueError(
-            f"MODEL.RESNETS.DEPTH={keys.DEPTH} is not a ResNeSt: use one of {DEPTHS}, or "
+            f"MODEL.RESNETS.DEPTH={keys.DEPTH} is not a ResNeSt: use one of {depths}, or "
             "MODEL.BACKBONE.NAME build_resnet_fpn_backbone for a plain ResNet."
         )
     if keys.RES2_OUT_CHANNELS != 256:
