@@ -23,6 +23,7 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=[*find_packages(include=["resnest_dense", "resnest_dense.*"]),
               "resnest_dense.configs"],

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from resnest_dense.commands import about, benchmark, data, labels, models, published, weights
 from resnest_dense.errors import ResNeStError
 
-__all__ = ["main", "run_tool"]
+__all__ = ["main", "make_parser", "run_tool"]
 
 _INTERRUPTED = 130  # what a shell gives for a command that Ctrl-C ended
 _logger = logging.getLogger("resnest_dense")
@@ -27,6 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 if it worked; 2, and one line on stderr, if the user can mend what is wrong.
     """
+    return run_tool(make_parser(), lambda args: args.run(args), arguments)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of ``resnest-dense``; ``run`` of what it parses is the function of a command."""
     parser = argparse.ArgumentParser(prog="resnest-dense",
                                      description="ResNeSt for dense prediction")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -34,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         group.add_commands(commands)
     for command in commands.choices.values():  # behind the name of a command too
         _add_verbose(command, default=argparse.SUPPRESS)
-    return run_tool(parser, lambda args: args.run(args), arguments)
+    return parser
 
 
 def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], object],
