@@ -13,7 +13,8 @@ HEAVY = {"torchvision", "torch._dynamo", "torch._inductor", "sympy", "matplotlib
 def imported(code: str) -> set[str]:
     """The modules that ``code`` imports, in a process of its own."""
     script = f"import sys\n{code}\nprint(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
+                          check=True)
     return set(done.stdout.split())
 
 
