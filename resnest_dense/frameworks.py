@@ -8,8 +8,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import nn
@@ -47,11 +48,10 @@ class Predictor:
 
 
 class Framework(ABC):
-    """One framework, by what is done with its configs.
+    """One framework, by what is done with its configs: paths, or names of shipped ones.
 
-    In all methods ``config`` is a path, or the name of a shipped config, and
-    :class:`resnest_dense.ResNeStError` is raised for a config, checkpoint or data set that cannot
-    be used.
+    Every method raises :class:`resnest_dense.ResNeStError` for a config, checkpoint or data set
+    that cannot be used.
     """
 
     image_size: tuple[int, int]
@@ -71,13 +71,8 @@ class Framework(ABC):
         """
 
     @abstractmethod
-    def analyze(self, config: str, size: tuple[int, int] | None = None) -> Analysis:
-        """What the model costs; nothing is computed.
-
-        Args:
-            config: of the model.
-            size: height and width of the image in pixels; that of the config when None.
-        """
+    def analyze(self, config: str, size: tuple[int, int] | None) -> Analysis:
+        """What the model costs for an image of a height and width, the config's own when None."""
 
     @abstractmethod
     def benchmark_case(self) -> "type[ModelCase]":
@@ -85,29 +80,19 @@ class Framework(ABC):
 
     @abstractmethod
     def show_data(self, args: argparse.Namespace) -> list[Path]:
-        """Draws what a config is trained on.
-
-        Args:
-            args: of ``resnest-dense show-data``.
-
-        Returns:
-            The pictures.
-        """
+        """Draws what a config is trained on, as ``resnest-dense show-data`` says; the pictures."""
 
     @abstractmethod
-    def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], *,
-                           out: Path, data: str | None = None, num_gpus: int = 1,
-                           options: Sequence[str] = ()) -> dict[str, float]:
-        """``metrics`` of a published checkpoint, in percent, under the names of the catalog.
+    def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], out: Path,
+                           args: argparse.Namespace) -> dict[str, float]:
+        """Measures a published checkpoint, in percent.
 
         Args:
-            entry: what the catalog says of the checkpoint.
+            entry: what the catalog says of it.
             checkpoint: the fetched file.
-            metrics: what to measure.
+            metrics: what to measure, under the names of the catalog.
             out: folder of predictions and logs.
-            data: folder of the data; None for the framework's own.
-            num_gpus: devices, where the framework starts the processes itself.
-            options: settings that override the config, in the framework's form.
+            args: of ``resnest-dense evaluate-published``: data, num_gpus, opts.
         """
 
 
@@ -121,12 +106,10 @@ class _Detectron2(Framework):
 
         detector = DetectionPredictor(config, checkpoint, device=device, threshold=threshold,
                                       classes=classes)
-        return Predictor(detector.model, detector,
-                         lambda images, out: write_detections(detector, images, out),
-                         lambda video, out: annotate_detections(detector, video, out),
-                         "pictures and detections.json")
+        return Predictor(detector.model, detector, partial(write_detections, detector),
+                         partial(annotate_detections, detector), "pictures and detections.json")
 
-    def analyze(self, config: str, size: tuple[int, int] | None = None) -> Analysis:
+    def analyze(self, config: str, size: tuple[int, int] | None) -> Analysis:
         from resnest_dense.d2.analysis import analyze_detector
 
         return analyze_detector(config, size)
@@ -148,15 +131,14 @@ class _Detectron2(Framework):
                                     "--opts dataloader.train.dataset.names=... instead.")
         return show_lazy_training_data(path, args.opts, args.out, args.count)
 
-    def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], *,
-                           out: Path, data: str | None = None, num_gpus: int = 1,
-                           options: Sequence[str] = ()) -> dict[str, float]:
-        if data:
-            os.environ["DETECTRON2_DATASETS"] = data  # detectron2 reads it when it is imported
+    def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], out: Path,
+                           args: argparse.Namespace) -> dict[str, float]:
+        if args.data:
+            os.environ["DETECTRON2_DATASETS"] = args.data  # detectron2 reads it when imported
         from resnest_dense.d2.published import measure
 
-        return measure(str(entry.config), checkpoint, metrics, out=out, num_gpus=num_gpus,
-                       options=options)
+        return measure(str(entry.config), checkpoint, metrics, out=out, num_gpus=args.num_gpus,
+                       options=args.opts)
 
 
 class _MMSegmentation(Framework):
@@ -164,23 +146,15 @@ class _MMSegmentation(Framework):
 
     def open(self, config: str, checkpoint: str, *, device: str | None = None,
              threshold: float = 0.5, classes: str | None = None) -> Predictor:
-        from resnest_dense.mmseg.predict import (
-            SegmentationPredictor,
-            annotate_segments,
-            write_predictions,
-        )
+        from resnest_dense.mmseg import predict
 
-        segmentor = SegmentationPredictor(config, checkpoint, device=device)
+        segmentor = predict.SegmentationPredictor(config, checkpoint, device=device)
+        return Predictor(segmentor.model,
+                         lambda image: segmentor(np.ascontiguousarray(image[:, :, ::-1])),  # BGR
+                         partial(predict.write_predictions, segmentor),
+                         partial(predict.annotate_segments, segmentor), "labels and overlays")
 
-        def run(image: np.ndarray) -> np.ndarray:
-            return segmentor(np.ascontiguousarray(image[:, :, ::-1]))  # it takes BGR
-
-        return Predictor(segmentor.model, run,
-                         lambda images, out: write_predictions(segmentor, images, out),
-                         lambda video, out: annotate_segments(segmentor, video, out),
-                         "labels and overlays")
-
-    def analyze(self, config: str, size: tuple[int, int] | None = None) -> Analysis:
+    def analyze(self, config: str, size: tuple[int, int] | None) -> Analysis:
         from resnest_dense.mmseg.analysis import analyze_segmentor
 
         return analyze_segmentor(config, size)
@@ -194,19 +168,18 @@ class _MMSegmentation(Framework):
         from resnest_dense.mmseg.settings import read_config
         from resnest_dense.mmseg.show import show_training_data
 
-        settings: dict[str, Any] = dict(
+        settings = argparse.Namespace(
             config=args.config, train=args.train, val=args.train, classes=args.classes,
             reduce_zero_label=args.reduce_zero_label, cfg_options={}, launcher="none",
             work_dir=None)
-        return show_training_data(read_config(argparse.Namespace(**settings)), args.out, args.count)
+        return show_training_data(read_config(settings), args.out, args.count)
 
-    def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], *,
-                           out: Path, data: str | None = None, num_gpus: int = 1,
-                           options: Sequence[str] = ()) -> dict[str, float]:
+    def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], out: Path,
+                           args: argparse.Namespace) -> dict[str, float]:
         from resnest_dense.mmseg.published import measure
 
-        return measure(str(entry.config), checkpoint, metrics, out=out, data_root=data,
-                       dilated_form=entry.options.get("dilated_form"), options=options)
+        return measure(str(entry.config), checkpoint, metrics, out=out, data_root=args.data,
+                       dilated_form=entry.options.get("dilated_form"), options=args.opts)
 
 
 _OF_FORM: dict[str, Framework] = {"yaml": _Detectron2(), "mmseg": _MMSegmentation()}

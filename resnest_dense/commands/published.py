@@ -39,10 +39,9 @@ def _evaluate_published(args: argparse.Namespace) -> int:
     entry = catalog.get(args.name)
     metrics = wanted_metrics(entry, multi_scale=args.multi_scale)
     checkpoint = fetch(entry)
-    measured = find_framework(str(entry.config)).evaluate_published(
-        entry, checkpoint, metrics, data=args.data, num_gpus=args.num_gpus, options=args.opts,
-        out=Path(args.out or Path("published") / args.name.replace("://", "-")))
-    scores = compare(entry, measured)
+    out = Path(args.out or Path("published") / args.name.replace("://", "-"))
+    framework = find_framework(str(entry.config))
+    scores = compare(entry, framework.evaluate_published(entry, checkpoint, metrics, out, args))
     print(f"\n{entry.name} ({entry.title}), {entry.config}, {entry.dataset}")
     print("\n".join(map(str, scores)))
     print(f"\n{versions_table()}")
