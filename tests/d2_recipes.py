@@ -1,4 +1,4 @@
-"""What the published recipes say (recipes.md 2.1 to 2.6 and section 6), by config and key."""
+"""What the published recipes say (docs/recipes.md 2.1 to 2.6 and section 6), by config and key."""
 
 # Keys that all published experiments share.
 COMMON = {

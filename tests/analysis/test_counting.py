@@ -88,7 +88,7 @@ def test_a_segmentor_has_its_parts():
 
 
 def test_the_paper_s_count_of_its_segmentor():
-    # recipes.md 6, table 1: DeepLabV3 on ADE20K with ResNeSt-50, 44.0 M.
+    # docs/recipes.md 6, table 1: DeepLabV3 on ADE20K with ResNeSt-50, 44.0 M.
     total = analyze_config("resnest50_deeplabv3_ade20k").total
     assert round(total.parameters / 1e6, 1) == 44.0
 

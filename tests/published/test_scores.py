@@ -1,13 +1,10 @@
 """``evaluate-published`` from the command to its exit code, on checkpoints and sets made here."""
 
-import hashlib
 import json
 import textwrap
 
-import numpy as np
 import pytest
 from forks import run_forked
-from PIL import Image
 
 from resnest_dense import ResNeStError, ResNeStValueError
 from resnest_dense.configs import find_config
@@ -133,7 +130,8 @@ CASES = {
 
         with contextlib.redirect_stderr(io.StringIO()) as said:
             assert evaluate("segmentor", "--data", "nowhere")[0] == 2
-        assert "name its folder: data_root of the data sets in the config, --data" in said.getvalue()""",
+        said = said.getvalue()
+        assert "name its folder: data_root of the data sets in the config, --data" in said""",
 }
 
 

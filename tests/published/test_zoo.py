@@ -32,7 +32,7 @@ def test_figures_are_those_of_the_analysis(name):
     assert Figures.of(analyze_config(name)) == FIGURES[name], REMEDY
 
 
-# recipes.md 2.3, 4.5, 4.7 and 6.
+# docs/recipes.md 2.3, 4.5, 4.7 and 6.
 @pytest.mark.parametrize("name,metrics,digest,dead", [
     ("resnest50_dcn_faster_rcnn", dict(box_ap=44.11), None, True),
     ("resnest101_cascade_mask_rcnn", dict(box_ap=48.30, mask_ap=41.56), "62448b9c", True),

@@ -31,7 +31,7 @@ def test_the_round_trip_is_exact_to_the_bit(layout, ending, file14, tmp_path):
 
 
 def test_what_detectron2_needs_stands_before_the_names(file14, tmp_path):
-    """Stock detectron2 matches whole names only (recipes.md 1.3)."""
+    """Stock detectron2 matches whole names only (docs/recipes.md 1.3)."""
     names = read(weights.convert(file14, "detectron2", tmp_path / "x.pth"))
     assert all(name.startswith("backbone.bottom_up.") for name in names)
 
