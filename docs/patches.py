@@ -3,9 +3,10 @@
     python -m docs.patches        # writes docs/patches.md anew
 """
 
-import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 from resnest_dense.d2.patches import PATCHES as DETECTRON2
 from resnest_dense.mmseg.patches import PATCHES as MMENGINE
@@ -41,19 +42,18 @@ def render() -> str:
 
 
 def _table(patches: Iterable[Patch]) -> str:
-    rows = [f"| `{_owner(patch.owner)}.{patch.name}` | {_sentence(patch.reason)} | "
-            f"{_sentence(patch.until)} |" for patch in patches]
+    rows = [f"| `{_place(patch)}` | {patch.reason.rstrip('.')} | {patch.until.rstrip('.')} |"
+            for patch in patches]
     return "\n".join(["| name | why | until |", "| --- | --- | --- |", *rows])
 
 
-def _owner(owner: object) -> str:
+def _place(patch: Patch) -> str:
+    owner = patch.owner
     if isinstance(owner, type):
-        return f"{owner.__module__}.{owner.__qualname__}"
-    return getattr(owner, "__name__", "sys.modules")
-
-
-def _sentence(text: str) -> str:
-    return re.sub(r"^\w", lambda first: first[0].upper(), text).rstrip(".") + "."
+        return f"{owner.__module__}.{owner.__qualname__}.{patch.name}"
+    if isinstance(owner, ModuleType):
+        return f"{owner.__name__}.{patch.name}"
+    return f'{"sys.modules" if owner is sys.modules else ""}["{patch.name}"]'
 
 
 if __name__ == "__main__":
