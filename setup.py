@@ -35,7 +35,7 @@ setup(
     install_requires=["torch>=2.4", "torchvision>=0.19", "numpy", "pillow", "safetensors",
                       "filelock"],
     extras_require={
-        # detectron2 itself is on no package index under its own name: see the README.
+        # detectron2 itself is on no package index under its own name: see docs/install.md.
         "detectron2": [
             "fvcore", "iopath", "yacs", "omegaconf", "hydra-core", "pycocotools", "opencv-python",
             "tabulate", "cloudpickle", "termcolor", "tqdm", "tensorboard", "matplotlib",

@@ -169,10 +169,10 @@ _KNOWN = (
            "mmengine 0.10 uses pkgutil.find_loader, which Python 3.14 removed. Fix: Python 3.13 or "
            "earlier"),
     Advice(False, lambda v: not _detectron2(v),
-           "detectron2 is not installed: resnest_dense.d2 cannot be imported. See the README"),
+           "detectron2 is not installed: resnest_dense.d2 cannot be imported. See docs/install.md"),
     Advice(False, lambda v: not v.get("mmsegmentation"),
            "mmsegmentation is not installed: resnest_dense.mmseg builds backbones only, for "
-           "libraries on mmengine. See the README"),
+           "libraries on mmengine. See docs/install.md"),
     Advice(False, lambda v: _detectron2(v) and not v.get("detectron2._C"),
            "detectron2 is without its compiled part: rotated boxes and its own deformable "
            "convolution are missing; everything of resnest_dense works"),
