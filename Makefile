@@ -1,12 +1,12 @@
-# `make demo` trains and evaluates a ResNeSt detector; `make test` runs every test. Both set up .venv.
+# `make demo` trains and evaluates a ResNeSt detector; `make test` runs every test, `make lint` the
+# linter and the type checker. All set up .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 UV = VIRTUAL_ENV=.venv $(BIN)/uv
 # Waiting threads sleep instead of spinning: other work on the machine then costs little.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-# `make test`: two files at a time with a thread each; many tests start processes of their own.
-.PHONY: demo demo-seg test install lock clean
+.PHONY: demo demo-seg test lint install lock clean
 
 demo: install
 	$(BIN)/python -m demo.detection --out results/demo
@@ -14,12 +14,17 @@ demo: install
 demo-seg: install
 	$(BIN)/python -W ignore -m demo.segmentation --out results/demo-seg
 
+# `make test`: two files at a time with a thread each; many tests start processes of their own.
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
 install: .venv/installed
 
-.venv/installed: Makefile requirements.lock requirements-nodeps.lock setup.py
+.venv/installed: Makefile requirements.lock requirements-nodeps.lock setup.py pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv==0.13.9
 	$(UV) pip install --quiet --requirement requirements.lock
@@ -30,11 +35,6 @@ install: .venv/installed
 		--reinstall-package sal-detectron2 --target "$$site" --requirement requirements-nodeps.lock && \
 	rm -rf .venv/detectron2_tools && mv "$$site/tools" .venv/detectron2_tools
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
-	# mmengine looks for a package's pure-Python configs in site-packages alone, and an editable install
-	# leaves nothing there.
-	ln -sfn ../configs resnest_dense/configs
-	site=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])") && \
-	ln -sfn "$(CURDIR)/resnest_dense" "$$site/resnest_dense"
 	touch $@
 
 lock:

@@ -8,10 +8,8 @@ VERSION = next(
     for line in (ROOT / "resnest_dense" / "__init__.py").read_text().splitlines()
     if line.startswith("__version__")
 )
-# `configs/` stands at the top of the repository and is installed as `resnest_dense.configs`.
-CONFIG_PACKAGES = ["resnest_dense.configs"] + [
-    f"resnest_dense.configs.{name}" for name in find_packages("configs")
-]
+# `configs/` stands at the top of the repository and is installed as the folder
+# `resnest_dense/configs`, beside the module `resnest_dense/configs.py` that finds it.
 CONFIG_FILES = [
     str(path.relative_to(ROOT / "configs"))
     for path in sorted((ROOT / "configs").rglob("*"))
@@ -25,17 +23,19 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    license_files=["LICENSE"],
     python_requires=">=3.10",
-    packages=find_packages(include=["resnest_dense", "resnest_dense.*"]) + CONFIG_PACKAGES,
+    packages=[*find_packages(include=["resnest_dense", "resnest_dense.*"]),
+              "resnest_dense.configs"],
     package_dir={"resnest_dense.configs": "configs"},
     package_data={
-        "resnest_dense": ["weights/*.json", "zoo.md"],
+        "resnest_dense": ["weights/*.json", "published/*.json", "published/*.md"],
         "resnest_dense.configs": CONFIG_FILES,
     },
     install_requires=["torch>=2.4", "torchvision>=0.19", "numpy", "pillow", "safetensors",
                       "filelock"],
     extras_require={
-        # detectron2 itself is on no package index under its own name: see the README.
+        # detectron2 itself is on no package index under its own name: see docs/install.md.
         "detectron2": [
             "fvcore", "iopath", "yacs", "omegaconf", "hydra-core", "pycocotools", "opencv-python",
             "tabulate", "cloudpickle", "termcolor", "tqdm", "tensorboard", "matplotlib",
@@ -46,7 +46,7 @@ setup(
             "mmsegmentation>=1.2", "mmengine>=0.10", "ftfy", "regex",
             "opencv-python", "matplotlib", "setuptools<82",
         ],
-        "test": ["pytest", "pytest-xdist", "timm", "build"],
+        "test": ["pytest", "pytest-xdist", "timm", "build", "ruff", "mypy"],
     },
     entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},
 )

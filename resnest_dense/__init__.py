@@ -1,20 +1,40 @@
 """ResNeSt (split-attention networks, arXiv 2004.08955) backbones for dense prediction."""
 
-from resnest_dense.architectures import Architecture, get_architecture, list_architectures
-from resnest_dense.create import create_backbone
-from resnest_dense.errors import ResNeStError, ResNeStValueError
-from resnest_dense.inference.fuse import fuse
-from resnest_dense.nn import Deformable, ResNeSt
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resnest_dense.architectures import Architecture, get_architecture, list_architectures
+    from resnest_dense.create import create_backbone
+    from resnest_dense.errors import ResNeStError, ResNeStValueError
+    from resnest_dense.inference.fuse import fuse
+    from resnest_dense.nn import Deformable, ResNeSt
 
 __version__ = "0.1.0"
-__all__ = [
-    "Architecture",
-    "Deformable",
-    "ResNeSt",
-    "ResNeStError",
-    "ResNeStValueError",
-    "create_backbone",
-    "fuse",
-    "get_architecture",
-    "list_architectures",
-]
+# Where each public name is: imported when it is asked for, so that the command line answers
+# without torch.
+_MODULES = {
+    "Architecture": "architectures",
+    "Deformable": "nn",
+    "ResNeSt": "nn",
+    "ResNeStError": "errors",
+    "ResNeStValueError": "errors",
+    "create_backbone": "create",
+    "fuse": "inference.fuse",
+    "get_architecture": "architectures",
+    "list_architectures": "architectures",
+}
+_ROOMS = ("nn", "ops", "weights")
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

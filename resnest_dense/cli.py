@@ -1,31 +1,75 @@
-"""The command ``resnest-dense``; its commands are in ``resnest_dense/commands``, a file a group."""
+"""The command ``resnest-dense``; its commands are in ``resnest_dense/commands``, a file a group.
+
+The tools of the repository (``tools/``) start by :func:`run_tool`, which treats errors the same.
+"""
 
 import argparse
+import logging
 import sys
+import traceback
+from collections.abc import Callable, Sequence
 
 from resnest_dense.commands import about, benchmark, data, labels, models, published, weights
 from resnest_dense.errors import ResNeStError
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser", "run_tool"]
+
+_INTERRUPTED = 130  # what a shell gives for a command that Ctrl-C ended
+_logger = logging.getLogger("resnest_dense")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; 0 if it worked, 2 and one line on stderr if the user can mend what is wrong.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command of ``resnest-dense``.
 
     Args:
         arguments: words of the command line; None for those of the process.
+
+    Returns:
+        0 if it worked; 2, and one line on stderr, if the user can mend what is wrong.
     """
-    args = _parser().parse_args(arguments)
-    try:
-        return args.run(args) or 0
-    except ResNeStError as error:
-        print(f"resnest-dense: {error}", file=sys.stderr)
-        return 2
+    return run_tool(make_parser(), lambda args: args.run(args), arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="resnest-dense", description="ResNeSt for dense prediction")
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of ``resnest-dense``; ``run`` of what it parses is the function of a command."""
+    parser = argparse.ArgumentParser(prog="resnest-dense",
+                                     description="ResNeSt for dense prediction")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in (about, benchmark, data, labels, models, weights, published):
         group.add_commands(commands)
+    for command in commands.choices.values():  # behind the name of a command too
+        _add_verbose(command, default=argparse.SUPPRESS)
     return parser
+
+
+def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], object],
+             arguments: Sequence[str] | None = None) -> int:
+    """Runs what the command line asks for; the traceback of an error is logged at level DEBUG.
+
+    Args:
+        parser: gets ``-v``, which prints that log.
+        run: gets the parsed arguments; an int that it returns is the exit code.
+        arguments: words of the command line; None for those of the process.
+
+    Returns:
+        The exit code: 0; 2, and one line on stderr, after an error that the user can mend; 130
+        after an interrupt.
+    """
+    _add_verbose(parser)
+    args = parser.parse_args(arguments)
+    try:
+        code = run(args)
+    except ResNeStError as error:
+        _logger.debug("%s", error, exc_info=True)
+        if args.verbose:
+            traceback.print_exception(error)
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return code if isinstance(code, int) else 0
+
+
+def _add_verbose(parser: argparse.ArgumentParser, default: object = False) -> None:
+    parser.add_argument("-v", "--verbose", action="store_true", default=default,
+                        help="print the traceback of an error")

@@ -15,9 +15,9 @@ __all__ = ["Advice", "advise", "installed", "report", "versions_table"]
 # Distribution names, in the order in which they are shown.
 DISTRIBUTIONS = (
     "torch", "torchvision", "numpy", "pillow", "setuptools", "opencv-python",
-    "opencv-python-headless", "pycocotools", "safetensors", "detectron2", "sal-detectron2", "fvcore",
-    "panopticapi", "panopticapi-lite", "tensorboard", "mmsegmentation", "mmengine", "mmcv",
-    "mmcv-lite", "mmdet", "ftfy", "regex", "onnx", "onnxruntime",
+    "opencv-python-headless", "pycocotools", "safetensors", "detectron2", "sal-detectron2",
+    "fvcore", "panopticapi", "panopticapi-lite", "tensorboard", "mmsegmentation", "mmengine",
+    "mmcv", "mmcv-lite", "mmdet", "ftfy", "regex", "onnx", "onnxruntime",
 )
 # What is asked of the interpreter rather than of a distribution's metadata.
 COMPILED = ("detectron2._C", "mmcv._ext")
@@ -122,12 +122,12 @@ _KNOWN = (
     Advice(True, lambda v: () < _number(v.get("torch")) < (2, 4),
            "resnest_dense needs torch 2.4 or later. Fix: pip install 'torch>=2.4' torchvision"),
     Advice(True, _mismatched_torchvision,
-           "torch and torchvision do not belong together (torch 2.N goes with torchvision 0.(N+15)). "
-           "Fix: pip install --upgrade torch torchvision, in one command"),
+           "torch and torchvision do not belong together (torch 2.N goes with torchvision "
+           "0.(N+15)). Fix: pip install --upgrade torch torchvision, in one command"),
     Advice(True, lambda v: (_detectron2(v) or bool(v.get("mmengine")))
            and not v.get("pkg_resources"),
-           "setuptools 82 and later have no pkg_resources, which detectron2's model zoo and mmengine's "
-           "configs import. Fix: pip install 'setuptools<82'"),
+           "setuptools 82 and later have no pkg_resources, which detectron2's model zoo and "
+           "mmengine's configs import. Fix: pip install 'setuptools<82'"),
     Advice(True, lambda v: bool(v.get("opencv-python")) and bool(v.get("opencv-python-headless")),
            "opencv-python and opencv-python-headless are both installed over one folder. Fix: pip "
            "uninstall opencv-python opencv-python-headless, then pip install opencv-python"),
@@ -144,11 +144,12 @@ _KNOWN = (
            "detectron2's trainer writes for tensorboard and fails without it. Fix: pip install "
            "tensorboard"),
     Advice(True, lambda v: bool(v.get("mmsegmentation")) and not _has(v, "mmcv", "mmcv-lite"),
-           "mmsegmentation needs mmcv. Fix: pip install mmcv-lite==2.1.0 (or mmcv==2.1.0 where it can "
-           "be compiled)"),
+           "mmsegmentation needs mmcv. Fix: pip install mmcv-lite==2.1.0 (or mmcv==2.1.0 where "
+           "it can be compiled)"),
     Advice(True, lambda v: _number(v.get("mmcv") or v.get("mmcv-lite")) >= (2, 2)
            and () < _number(v.get("mmsegmentation")) <= (1, 2, 2),
-           "mmsegmentation 1.2.2 refuses mmcv 2.2. Fix: pip install mmcv-lite==2.1.0 (or mmcv==2.1.0)"),
+           "mmsegmentation 1.2.2 refuses mmcv 2.2. Fix: pip install mmcv-lite==2.1.0 (or "
+           "mmcv==2.1.0)"),
     Advice(True, lambda v: () < _number(v.get("mmcv") or v.get("mmcv-lite")) < (2,)
            and _number(v.get("mmsegmentation")) >= (1,),
            "mmsegmentation 1 needs mmcv 2. Fix: pip uninstall mmcv mmcv-full, then pip install "
@@ -156,34 +157,36 @@ _KNOWN = (
     Advice(True, lambda v: () < _number(v.get("mmsegmentation")) < (1,),
            "resnest_dense.mmseg needs mmsegmentation 1. Fix: pip install 'mmsegmentation>=1.2'"),
     Advice(True, lambda v: bool(v.get("mmcv")) and bool(v.get("mmcv-lite")),
-           "mmcv and mmcv-lite are both installed over one folder. Fix: pip uninstall mmcv mmcv-lite, "
-           "then install one of them"),
+           "mmcv and mmcv-lite are both installed over one folder. Fix: pip uninstall mmcv "
+           "mmcv-lite, then install one of them"),
     Advice(True, _broken("mmcv._ext"),
-           "mmcv's compiled part cannot be loaded: it was built for another torch or CUDA. Fix: pip "
-           "uninstall mmcv, then pip install mmcv-lite==2.1.0 (or build mmcv==2.1.0 again)"),
+           "mmcv's compiled part cannot be loaded: it was built for another torch or CUDA. Fix: "
+           "pip uninstall mmcv, then pip install mmcv-lite==2.1.0 (or build mmcv==2.1.0 again)"),
     Advice(True, lambda v: bool(v.get("mmsegmentation")) and not (v.get("ftfy") and v.get("regex")),
-           "mmsegmentation imports ftfy and regex without declaring them. Fix: pip install ftfy regex"),
+           "mmsegmentation imports ftfy and regex without declaring them. Fix: pip install ftfy "
+           "regex"),
     Advice(True, lambda v: bool(v.get("mmengine")) and _number(v.get("python")) >= (3, 14),
            "mmengine 0.10 uses pkgutil.find_loader, which Python 3.14 removed. Fix: Python 3.13 or "
            "earlier"),
     Advice(False, lambda v: not _detectron2(v),
-           "detectron2 is not installed: resnest_dense.d2 cannot be imported. See the README"),
+           "detectron2 is not installed: resnest_dense.d2 cannot be imported. See docs/install.md"),
     Advice(False, lambda v: not v.get("mmsegmentation"),
-           "mmsegmentation is not installed: resnest_dense.mmseg builds backbones only, for libraries "
-           "on mmengine. See the README"),
+           "mmsegmentation is not installed: resnest_dense.mmseg builds backbones only, for "
+           "libraries on mmengine. See docs/install.md"),
     Advice(False, lambda v: _detectron2(v) and not v.get("detectron2._C"),
-           "detectron2 is without its compiled part: rotated boxes and its own deformable convolution "
-           "are missing; everything of resnest_dense works"),
+           "detectron2 is without its compiled part: rotated boxes and its own deformable "
+           "convolution are missing; everything of resnest_dense works"),
     Advice(False, _broken("detectron2._C"),
            "detectron2's compiled part cannot be loaded: it was built for another torch or CUDA. "
            "Everything of resnest_dense works without it. Fix: pip install --no-build-isolation "
            "--force-reinstall --no-deps git+https://github.com/facebookresearch/detectron2"),
     Advice(False, lambda v: bool(v.get("sal-detectron2")) and _number(v.get("numpy")) >= (2,),
-           "this detectron2's SemSegEvaluator fails with numpy 2 unless it is given a function that "
-           "loads labels; the evaluators of resnest_dense give one. Fix for your own: numpy<2"),
+           "this detectron2's SemSegEvaluator fails with numpy 2 unless it is given a function "
+           "that loads labels; the evaluators of resnest_dense give one. Fix for your own: "
+           "numpy<2"),
     Advice(False, lambda v: bool(v.get("mmcv-lite")),
-           "mmcv-lite has no compiled operators: resnest_dense.mmseg puts stand-ins in their place, "
-           "which raise when one is really used"),
+           "mmcv-lite has no compiled operators: resnest_dense.mmseg puts stand-ins in their "
+           "place, which raise when one is really used"),
     Advice(False, lambda v: bool(v.get("mmengine")) and _number(v.get("torch")) >= (2, 6),
            "mmengine 0.10 cannot read its own checkpoints under torch 2.6 and later; "
            "resnest_dense.mmseg can"),

@@ -4,6 +4,8 @@ import logging
 import os
 import signal
 import threading
+from types import FrameType
+from typing import Any
 
 __all__ = ["Interrupt"]
 
@@ -13,9 +15,9 @@ _logger = logging.getLogger(__name__)
 class Interrupt:
     """Remembers the first signal and lets the run go on; a second one stops it at once."""
 
-    def __init__(self):
-        self.name = None  # of the signal that came, such as "SIGINT"
-        self._previous = {}
+    def __init__(self) -> None:
+        self.name: str | None = None  # of the signal that came, such as "SIGINT"
+        self._previous: dict[int, Any] = {}  # handlers
         self._process = os.getpid()
 
     def catch(self) -> None:
@@ -30,7 +32,7 @@ class Interrupt:
             signal.signal(number, handler)
         self._previous.clear()
 
-    def _remember(self, number, frame) -> None:
+    def _remember(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
             # A worker forked from this process. Ctrl-C in a terminal reaches it too, while its
             # batch is still wanted; SIGTERM is how pools (panopticapi's) end theirs.

@@ -1,4 +1,4 @@
-"""What several test files share: networks of other people and data that is not part of the project."""
+"""What several test files share: seeds, and data that is not part of the project."""
 
 import os
 from pathlib import Path

@@ -11,7 +11,6 @@ import tempfile
 import textwrap
 import traceback
 
-
 # Heavy, and without a part in what is tested.
 _PRELOAD = ("torch", "torchvision", "cv2", "mmengine.runner", "timm", "matplotlib.pyplot",
             "scipy.ndimage")

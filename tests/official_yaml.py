@@ -1,4 +1,4 @@
-"""The official detectron2 YAML files, written from what recipes.md 2 says of them."""
+"""The official detectron2 YAML files, written from what docs/recipes.md 2 says of them."""
 
 import yaml
 
@@ -101,8 +101,8 @@ FILES = {
 
 
 def write_official(folder, name, *, fork=False):
-    """Writes an experiment's file and its chain of bases as in the official repository, or as in its
-    forerunner, a fork of detectron2 whose plain ResNet became a ResNeSt; gives the file's path.
+    """Writes an experiment's file and its chain of bases as in the official repository, or as in
+    its forerunner, a fork of detectron2 whose plain ResNet became a ResNeSt; gives the file's path.
     """
     for base, content in BASES.items():
         (folder / base).write_text(yaml.safe_dump(content))

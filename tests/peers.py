@@ -91,8 +91,8 @@ def official_wrapper():
 
 
 def plain_for_deformable(monkeypatch):
-    """Gives the official wrapper plain convolutions for detectron2's compiled deformable ones: their
-    parameters are the same.
+    """Gives the official wrapper plain convolutions for detectron2's compiled deformable ones:
+    their parameters are the same.
     """
     class Plain(torch.nn.Conv2d):
         def __init__(self, *args, deformable_groups, **kwargs):

@@ -1,4 +1,4 @@
-"""What each process of the synchronised batch norm test does; spawned processes import it by name."""
+"""What each process of the synchronised batch norm test does, which imports it by name."""
 
 import torch
 import torch.distributed as dist

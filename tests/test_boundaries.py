@@ -1,6 +1,6 @@
 """Who imports whom, and what an installed copy holds."""
 
-import ast
+import os
 import shutil
 import subprocess
 import sys
@@ -8,44 +8,70 @@ from pathlib import Path
 
 import pytest
 
+from docs.architecture import (
+    FRAMEWORKS,
+    LAYERS,
+    PACKAGE,
+    PAGE,
+    draw,
+    imported_names,
+    room_of,
+    used_rooms,
+)
+
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "resnest_dense"
-FRAMEWORKS = {"detectron2", "mmseg", "mmengine", "mmcv", "fvcore", "iopath", "yacs"}
-ALLOWED = {"d2": {"detectron2", "fvcore", "iopath", "yacs"}, "mmseg": {"mmseg", "mmengine", "mmcv"}}
+FILES = sorted(PACKAGE.rglob("*.py"))
+LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+ALL_FRAMEWORKS = set().union(*FRAMEWORKS.values())
 
 
-def imported(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def name(path):
+    return str(path.relative_to(PACKAGE))
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_nothing_imports_upward(path):
+    assert room_of(path) in LEVELS, "a new room: give it a layer in docs/architecture.py"
+    level = LEVELS[room_of(path)]
+    assert not {room for room in used_rooms(path) if LEVELS.get(room, level) >= level}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
 def test_frameworks_are_imported_by_their_adapter_alone(path):
-    part = path.relative_to(PACKAGE).parts[0]
-    tops = {name.partition(".")[0] for name in imported(path)}
-    assert not tops & FRAMEWORKS - ALLOWED.get(part, set())
+    tops = {name.partition(".")[0] for name in imported_names(path)}
+    assert not tops & ALL_FRAMEWORKS - FRAMEWORKS.get(room_of(path), set())
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", FILES, ids=name)
 def test_no_file_imports_anothers_private_name(path):
-    ours = (name.split(".") for name in imported(path) if name.startswith("resnest_dense"))
+    ours = (name.split(".") for name in imported_names(path) if name.startswith("resnest_dense."))
     assert not [name for name in ours if name[-1].startswith("_")]
+
+
+def test_no_folder_is_crowded():
+    folders = {path.parent for path in FILES}
+    # The entry points and what all rooms share stand at the top.
+    crowded = {name(f): len(list(f.glob("*.py"))) for f in folders if f != PACKAGE
+               and len(list(f.glob("*.py"))) > 14 + 1}  # and its __init__
+    assert not crowded
+
+
+def test_the_drawing_is_of_today():
+    remedy = "run: python -m docs.architecture"
+    assert draw() in PAGE.read_text(encoding="utf-8"), remedy
 
 
 def test_import_with_both_frameworks_hidden(tmp_path):
     code = f"""
 import sys
-for name in {sorted(FRAMEWORKS)!r}:
+for name in {sorted(ALL_FRAMEWORKS)!r}:
     sys.modules[name] = None
 import torch, resnest_dense
 features = resnest_dense.create_backbone("resnest14").eval()(torch.zeros(1, 3, 32, 32))
 print(features["res5"].shape)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True,
+                          text=True)
     assert "[1, 2048, 1, 1]" in done.stdout, done.stderr
 
 
@@ -78,7 +104,29 @@ for name in list_configs("detectron2"):
         get_cfg().merge_from_file(str(find_config(name, "detectron2")))
         print(name)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True,
+                          text=True)
     assert done.returncode == 0, done.stderr
     shipped = {p.name for p in (ROOT / "configs/detectron2").glob("*.yaml")}
     assert shipped and shipped <= set(done.stdout.split())
+
+
+def test_the_wheel_names_the_licence(installed):
+    [metadata] = installed.glob("resnest_dense-*.dist-info/METADATA")
+    assert {"License: Apache-2.0", "License-File: LICENSE"} <= {*metadata.read_text().splitlines()}
+    [text] = metadata.parent.rglob("LICENSE")
+    assert text.read_text() == (ROOT / "LICENSE").read_text()
+
+
+def test_the_command_line_of_an_installed_wheel_writes_its_page(installed, tmp_path):
+    code = """
+import resnest_dense.frameworks
+from resnest_dense.analysis import analyze_backbone
+few = analyze_backbone("resnest14", (32, 32))
+resnest_dense.frameworks.analyze_config = lambda name: few
+from resnest_dense.cli import main
+assert main(["zoo", "--out", "zoo.md"]) == 0
+"""
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=environment)
+    assert "resnest50_faster_rcnn.yaml" in (tmp_path / "zoo.md").read_text()

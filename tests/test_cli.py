@@ -1,11 +1,12 @@
 """The command line: every command runs, and what the user can mend is one line."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 
 from resnest_dense import list_architectures
-from resnest_dense.cli import main
+from resnest_dense.cli import main, run_tool
 
 
 def test_architectures_lists_each_with_its_size(capsys):
@@ -64,3 +65,24 @@ def test_benchmark_prints_a_row_for_each_variant(capsys):
     arguments = ["--size", "32", "32", "--rounds", "1", "--parts", "eval", "--device", "cpu"]
     assert main(["benchmark", "resnest14_deeplabv3_ade20k", *arguments]) == 0
     assert "| plain | " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["-v", "weights", "show", "resnest51"],
+                                       ["analyze", "resnest15", "-v"]])
+def test_verbose_prints_where_an_error_comes_from(arguments, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" in error and error.splitlines()[-1].startswith("resnest-dense: ")
+
+
+def test_an_error_is_logged_with_its_traceback(caplog):
+    with caplog.at_level("DEBUG", logger="resnest_dense"):
+        assert main(["analyze", "resnest15"]) == 2
+    assert "resnest15" in caplog.text and "Traceback" in caplog.text
+
+
+def test_an_interrupt_ends_with_the_code_of_a_shell():
+    def run(args):
+        raise KeyboardInterrupt
+
+    assert run_tool(argparse.ArgumentParser(), run, []) == 130

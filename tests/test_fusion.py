@@ -123,7 +123,8 @@ def test_a_fused_detector_finds_the_same():
     cfg.merge_from_file(str(find_config("resnest50_faster_rcnn.yaml", "detectron2")))
     cfg.merge_from_list(["MODEL.RESNETS.DEPTH", 14, "MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", "",
                          "MODEL.ROI_BOX_HEAD.FC_DIM", 32, "MODEL.ROI_BOX_HEAD.CONV_DIM", 16,
-                         "MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0, "MODEL.RPN.POST_NMS_TOPK_TEST", 20])
+                         "MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0,
+                         "MODEL.RPN.POST_NMS_TOPK_TEST", 20])
     model = randomised(build_model(cfg))
     image = [{"image": torch.randint(0, 255, (3, 96, 128)).float(), "height": 96, "width": 128}]
     fused = fuse(model)

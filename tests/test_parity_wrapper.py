@@ -53,7 +53,8 @@ def test_norm_none_has_the_wrappers_names():
     with torch.device("meta"):
         ours, official = both(config(DEPTH=50, NORM=""))
     assert shapes(ours) == shapes(official)
-    build_resnest_backbone(config(DEPTH=50, NORM=""), ShapeSpec(channels=3))(torch.rand(1, 3, 32, 32))
+    ours = build_resnest_backbone(config(DEPTH=50, NORM=""), ShapeSpec(channels=3))
+    ours(torch.rand(1, 3, 32, 32))
 
 
 @pytest.mark.parametrize("keys", [

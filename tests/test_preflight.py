@@ -102,7 +102,10 @@ def test_weights_in_percent_and_frozen_random_ones():
 def test_a_line_each_and_the_switch_lets_training_go_on():
     found = [check_learning_rate(0.0, images=16, reference=(0.02, 16), key="LR"), look(batch())]
     lines = []
-    keep = lambda line, concern: lines.append((line, concern))
+
+    def keep(line, concern):
+        lines.append((line, concern))
+
     with pytest.raises(ResNeStError, match="LR is 0.*give --x"):
         log_and_raise(found, [found], keep, switch="--x", proceed=False)
     log_and_raise(found, [found], keep, switch="--x", proceed=True)

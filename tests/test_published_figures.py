@@ -1,4 +1,4 @@
-"""Parameter counts and multiply-adds that others have published (recipes.md 1.1 and 1.2)."""
+"""Parameter counts and multiply-adds that others have published (docs/recipes.md 1.1 and 1.2)."""
 
 import pytest
 import torch

@@ -9,10 +9,10 @@
 import argparse
 import sys
 
+from resnest_dense.cli import run_tool
 from resnest_dense.d2.predict.predictions import annotate_detections, write_detections
 from resnest_dense.d2.predict.predictor import DetectionPredictor
 from resnest_dense.data.media import find_images
-from resnest_dense.errors import ResNeStError
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -29,23 +29,17 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> int:
-    args = make_parser().parse_args()
-    try:
-        images = find_images(args.input or ())
-        predictor = DetectionPredictor(args.config_file, overrides=args.opts,
-                                       threshold=args.confidence_threshold)
-        if images:
-            found = write_detections(predictor, images, args.output)
-            print(f"{len(found)} detections in {len(images)} images: see {args.output}")
-        else:
-            frames = annotate_detections(predictor, args.video_input, args.output)
-            print(f"{frames} frames: see {args.output}")
-    except ResNeStError as error:
-        print(f"demo.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+def run(args: argparse.Namespace) -> None:
+    images = find_images(args.input or ())
+    predictor = DetectionPredictor(args.config_file, overrides=args.opts,
+                                   threshold=args.confidence_threshold)
+    if images:
+        found = write_detections(predictor, images, args.output)
+        print(f"{len(found)} detections in {len(images)} images: see {args.output}")
+    else:
+        frames = annotate_detections(predictor, args.video_input, args.output)
+        print(f"{frames} frames: see {args.output}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tool(make_parser(), run))

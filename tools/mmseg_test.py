@@ -7,21 +7,8 @@
 
 import sys
 
-from resnest_dense.errors import ResNeStError
+from resnest_dense.cli import run_tool
 from resnest_dense.mmseg.run.evaluate import make_parser, run
 
-
-def main() -> int:
-    args = make_parser().parse_args()
-    try:
-        run(args)
-    except ResNeStError as error:
-        print(f"mmseg_test.py: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tool(make_parser(), run))

@@ -1,11 +1,21 @@
-"""What a named network costs by itself, stage by stage."""
+"""A named network by itself: what it costs, and run on an image."""
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
+from PIL import Image
+from torch import Tensor
 
 from resnest_dense.analysis.counting import Analysis, analyze, model_parts
 from resnest_dense.create import create_backbone
+from resnest_dense.nn import ResNeSt
+from resnest_dense.weights import InputContract, load
 
-__all__ = ["analyze_backbone"]
+__all__ = ["analyze_backbone", "open_backbone"]
+
+_IMAGENET = InputContract("RGB", 1, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_SHORT_SIDE = 256  # pixels, of which ImageNet's evaluation crops 224
 
 
 def analyze_backbone(name: str, size: tuple[int, int] | None = None) -> Analysis:
@@ -22,3 +32,33 @@ def analyze_backbone(name: str, size: tuple[int, int] | None = None) -> Analysis
         net = create_backbone(name).eval()
     image = torch.empty(1, 3, *(size or (224, 224)), device="meta")
     return analyze(net, image, model_parts(net, {}, backbone=""), net)
+
+
+def open_backbone(name: str, checkpoint: str, device: str | None = None
+                  ) -> tuple[ResNeSt, Callable[[np.ndarray], dict[str, Tensor]]]:
+    """A network with its weights, and a function that runs it on an image (H, W, 3), RGB, uint8.
+
+    Args:
+        name: one of :func:`resnest_dense.list_architectures`.
+        checkpoint: a path, an address or a name in the catalog.
+        device: where it runs; a GPU if there is one, when None.
+
+    Raises:
+        ResNeStError: no such weights, or weights of another network.
+    """
+    net = create_backbone(name)
+    contract = (load(net, checkpoint).contract or _IMAGENET).scaled(1)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    net.to(device).eval()
+
+    @torch.inference_mode()
+    def run(image: np.ndarray) -> dict[str, Tensor]:
+        scale = min(1.0, _SHORT_SIDE / min(image.shape[:2]))
+        size = [max(32, round(side * scale)) for side in image.shape[1::-1]]
+        pixels = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)) / 255
+        if contract.channel_order == "BGR":
+            pixels = pixels[:, :, ::-1]
+        values = (pixels - contract.mean) / contract.std
+        return net(torch.from_numpy(values).float().permute(2, 0, 1)[None].to(device))
+
+    return net, run

@@ -9,11 +9,14 @@ operations put out, as in "Designing Network Design Spaces" (arXiv 2003.13678).
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
+from torch.utils.hooks import RemovableHandle
 
 from resnest_dense.errors import ResNeStError
 
@@ -92,7 +95,7 @@ def analyze(model: nn.Module, image: Tensor, parts: Mapping[str, Sequence[str]],
     with torch.no_grad(), _Counting(model) as counting:
         run(image)
     counted = (_own_parameters(model), counting.macs, counting.activations)
-    totals = [Counter() for _ in counted]
+    totals: list[Counter[str | None]] = [Counter() for _ in counted]
     for values, total in zip(counted, totals):
         for name, value in values.items():
             total[owners.get(name)] += value
@@ -100,7 +103,7 @@ def analyze(model: nn.Module, image: Tensor, parts: Mapping[str, Sequence[str]],
         raise ResNeStError(f"{type(model).__name__} has modules with weights outside its known "
                            f"parts ({', '.join(parts)}).")
     return Analysis({part: Counts(*(total[part] for total in totals)) for part in parts},
-                    tuple(image.shape[2:]), tuple(notes))
+                    (image.shape[2], image.shape[3]), tuple(notes))
 
 
 def model_parts(model: nn.Module, others: Mapping[str, Sequence[str]], *,
@@ -125,23 +128,28 @@ class _Counting(TorchDispatchMode):
 
     def __init__(self, model: nn.Module):
         super().__init__()
-        self.macs, self.activations = Counter(), Counter()
-        self._model, self._running, self._hooks = model, [""], []
+        self.macs: Counter[str] = Counter()
+        self.activations: Counter[str] = Counter()
+        self._model, self._running = model, [""]
+        self._hooks: list[RemovableHandle] = []
 
-    def __enter__(self):
+    def __enter__(self) -> "_Counting":
         for name, module in self._model.named_modules():
             self._hooks += [
                 module.register_forward_pre_hook(lambda *_, name=name: self._running.append(name)),
                 module.register_forward_hook(lambda *_: self._running.pop() and None),
             ]
-        return super().__enter__()
+        super().__enter__()
+        return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         for hook in self._hooks:
             hook.remove()
-        return super().__exit__(*error)
+        super().__exit__(*error)
 
-    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, operator: OpOverload, types: Sequence[type],
+                           args: tuple[Any, ...] = (),
+                           kwargs: dict[str, Any] | None = None) -> Any:
         out = operator(*args, **(kwargs or {}))
         macs = _count_macs(operator, args, kwargs or {}, out)
         if macs:
@@ -150,11 +158,11 @@ class _Counting(TorchDispatchMode):
         return out
 
 
-def _count_macs(operator, args, kwargs, out) -> int:
-    packet = operator._overloadpacket
-    if packet is torch.ops.torchvision.deform_conv2d:
-        return out.numel() * args[1][0].numel()  # torch has no formula for torchvision's operator
-    formula = flop_registry.get(packet)
+def _count_macs(operator: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any],
+                out: Any) -> int:
+    if operator.name() == "torchvision::deform_conv2d":  # for which torch has no formula
+        return out.numel() * args[1][0].numel()
+    formula = flop_registry.get(operator._overloadpacket)
     return formula(*args, **kwargs, out_val=out) // 2 if formula else 0
 
 
@@ -164,8 +172,9 @@ def _owner(name: str, parts: Mapping[str, Sequence[str]]) -> str | None:
     return around[max(around, key=len)] if around else None
 
 
-def _own_parameters(model: nn.Module) -> Counter:
-    counts, seen = Counter(), set()
+def _own_parameters(model: nn.Module) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    seen: set[nn.Parameter] = set()
     for name, module in model.named_modules():
         own = list(module.parameters(recurse=False))
         if type(module).__name__ == "FrozenBatchNorm2d":  # ours and detectron2's: buffers

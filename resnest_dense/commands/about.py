@@ -1,21 +1,26 @@
 """Commands that tell what there is: networks, configs, the environment."""
 
 import argparse
+import re
+
+from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["add_commands"]
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Adds ``architectures``, ``doctor``, ``configs``, ``analyze`` and ``zoo``."""
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds ``architectures``, ``doctor``, ``configs`` and ``analyze``."""
     command = commands.add_parser("architectures", help="the named networks and their sizes")
     command.set_defaults(run=_architectures)
 
     command = commands.add_parser("doctor", help="what is installed, and fixes of known problems")
     command.set_defaults(run=_doctor)
 
-    command = commands.add_parser("configs", help="names of the shipped configs, or the path of one")
+    command = commands.add_parser("configs",
+                                  help="names of the shipped configs, or the path of one")
     command.add_argument("framework", choices=["detectron2", "mmseg"])
-    command.add_argument("name", nargs="?", help="print where this one is, for the frameworks' tools")
+    command.add_argument("name", nargs="?",
+                         help="print where this one is, for the frameworks' tools")
     command.set_defaults(run=_configs)
 
     command = commands.add_parser("analyze", help="parameters, multiply-adds and activations of "
@@ -25,10 +30,6 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--size", metavar="HxW", help="of the image in pixels (default: a "
                          "detector's test size, a segmentor's crop, 224x224 for an architecture)")
     command.set_defaults(run=_analyze)
-
-    command = commands.add_parser("zoo", help="write the page of configs, figures and checkpoints")
-    command.add_argument("--out", default="MODEL_ZOO.md", metavar="FILE")
-    command.set_defaults(run=_zoo)
 
 
 def _architectures(args: argparse.Namespace) -> None:
@@ -59,17 +60,15 @@ def _configs(args: argparse.Namespace) -> None:
 
 
 def _analyze(args: argparse.Namespace) -> None:
-    from resnest_dense.analysis.configs import analyze_config, read_size
+    from resnest_dense.frameworks import analyze_config
 
-    print(analyze_config(args.config, read_size(args.size) if args.size else None).table())
+    print(analyze_config(args.config, _read_size(args.size) if args.size else None).table())
 
 
-def _zoo(args: argparse.Namespace) -> None:
-    from pathlib import Path
-
-    from resnest_dense import list_architectures
-    from resnest_dense.zoo import config_rows, measure, render
-
-    names = [*list_architectures(), *config_rows("detectron2"), *config_rows("mmseg")]
-    Path(args.out).write_text(render(measure(names)), encoding="utf-8")
-    print(f"{args.out}: {len(names)} networks and configs")
+def _read_size(text: str) -> tuple[int, int]:
+    """Height and width out of a text such as "800x1333", each at least 32 pixels."""
+    match = re.fullmatch(r"(\d+)[x,](\d+)", text)
+    if match is None or min(map(int, match.groups())) < 32:
+        raise ResNeStValueError(f"The size {text!r} is not HEIGHTxWIDTH, such as 800x1333, with "
+                                "sides of at least 32 pixels.")
+    return int(match[1]), int(match[2])

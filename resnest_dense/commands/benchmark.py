@@ -5,7 +5,7 @@ import argparse
 __all__ = ["add_commands"]
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds ``benchmark``."""
     command = commands.add_parser(
         "benchmark", help="images per second and memory of a config's model, plain and fused")
@@ -29,24 +29,14 @@ def _benchmark(args: argparse.Namespace) -> None:
 
     from resnest_dense.benchmark import describe_machine
     from resnest_dense.benchmark.models import figures_table, measure_models
+    from resnest_dense.frameworks import find_framework
 
-    case_type, usual_size = _case_type(args.config)
+    framework = find_framework(args.config)
+    case_type = framework.benchmark_case()
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    size = tuple(args.size or usual_size)
+    size = tuple(args.size or framework.image_size)
     cases = {variant: case_type(args.config, variant, size, args.images, device, args.dtype)
              for variant in args.variants}
     print(f"{args.config}: {args.images}x3x{size[0]}x{size[1]}, {args.dtype}, {device}, random "
           f"weights, median of {args.rounds}. {describe_machine()}")
     print(figures_table(measure_models(cases, rounds=args.rounds, parts=args.parts)))
-
-
-def _case_type(config: str) -> tuple[type, tuple[int, int]]:
-    from resnest_dense.config_kinds import find_any_config
-
-    if find_any_config(config)[1] == "mmseg":
-        from resnest_dense.mmseg.benchmark import SegmentorCase
-
-        return SegmentorCase, (512, 512)
-    from resnest_dense.d2.benchmark import DetectorCase
-
-    return DetectorCase, (800, 1216)

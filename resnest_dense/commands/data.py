@@ -2,19 +2,18 @@
 
 import argparse
 
-from resnest_dense.data.own_files import add_arguments, files_of
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.data.own_files import add_arguments
 
 __all__ = ["add_commands"]
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds ``check-data`` and ``show-data``."""
     _add_check(commands.add_parser("check-data", help="check a COCO-format set before training"))
     _add_show(commands.add_parser("show-data", help="draw what a config is trained on"))
 
 
-def _add_check(parser):
+def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("json", help="annotation file")
     parser.add_argument("images", help="folder of its images")
     parser.add_argument("--masks", action="store_true", help="masks are to be learned")
@@ -30,7 +29,7 @@ def _add_check(parser):
     parser.set_defaults(run=_check_data)
 
 
-def _add_show(parser):
+def _add_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", help="path or shipped name")
     parser.add_argument("--out", default="shown", metavar="DIR", help="folder for the pictures")
     parser.add_argument("--count", type=int, default=16, metavar="N", help="number of pictures")
@@ -63,28 +62,7 @@ def _check_data(args: argparse.Namespace) -> int:
 
 
 def _show_data(args: argparse.Namespace) -> None:
-    from resnest_dense.config_kinds import find_any_config
+    from resnest_dense.frameworks import find_framework
 
-    path, kind = find_any_config(args.config)
-    if kind == "mmseg":
-        from resnest_dense.mmseg.run.settings import read_config
-        from resnest_dense.mmseg.run.show import show_training_data
-
-        cfg = read_config(argparse.Namespace(
-            config=args.config, train=args.train, val=args.train, classes=args.classes,
-            reduce_zero_label=args.reduce_zero_label, cfg_options={}, launcher="none",
-            work_dir=None))
-        pictures = show_training_data(cfg, args.out, args.count)
-    elif kind == "yaml":
-        from resnest_dense.d2.data.show import show_training_data
-        from resnest_dense.d2.train import read_training_data
-
-        pictures = show_training_data(read_training_data(args), args.out, args.count)
-    else:
-        from resnest_dense.d2.data.show import show_lazy_training_data
-
-        if files_of(args, "train"):
-            raise ResNeStValueError(f"{path} is a LazyConfig, whose data it names itself: give "
-                                    "--opts dataloader.train.dataset.names=... instead.")
-        pictures = show_lazy_training_data(path, args.opts, args.out, args.count)
+    pictures = find_framework(args.config).show_data(args)
     print(f"{len(pictures)} pictures in {args.out}")

@@ -5,9 +5,10 @@ import argparse
 __all__ = ["add_commands"]
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds ``check-labels`` and ``score-labels``."""
-    command = commands.add_parser("check-labels", help="check images and label PNGs before training")
+    command = commands.add_parser("check-labels",
+                                  help="check images and label PNGs before training")
     command.add_argument("images", help="folder of images")
     command.add_argument("labels", help="folder of label PNGs with the same names")
     _add_classes(command)

@@ -5,7 +5,7 @@ import argparse
 __all__ = ["add_commands"]
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds ``predict`` and ``attention``."""
     command = commands.add_parser("predict", help="run a trained detector or segmentor on images")
     command.add_argument("config", help="path or shipped name of a config of detectron2 (YAML or "
@@ -30,45 +30,31 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _predict(args: argparse.Namespace) -> None:
-    from resnest_dense.config_kinds import find_any_config
     from resnest_dense.data.media import find_images, split_videos
+    from resnest_dense.frameworks import find_framework
 
     stills, videos = split_videos(args.inputs)
     images = find_images(stills)
-    if find_any_config(args.config)[1] == "mmseg":
-        from resnest_dense.mmseg.run.predict import (
-            SegmentationPredictor,
-            annotate_segments,
-            write_predictions,
-        )
-
-        predictor = SegmentationPredictor(args.config, args.checkpoint, device=args.device)
-        write, annotate, what = write_predictions, annotate_segments, "labels and overlays"
-    else:
-        from resnest_dense.d2.predict.predictions import annotate_detections, write_detections
-        from resnest_dense.d2.predict.predictor import DetectionPredictor
-
-        predictor = DetectionPredictor(args.config, args.checkpoint, device=args.device,
-                                       threshold=args.threshold, classes=args.classes)
-        write, annotate = write_detections, annotate_detections
-        what = "pictures and detections.json"
+    predictor = find_framework(args.config).open(
+        args.config, args.checkpoint, device=args.device, threshold=args.threshold,
+        classes=args.classes)
     if images:
-        write(predictor, images, args.out)
-        print(f"{len(images)} images: {what} in {args.out}")
+        predictor.write(images, args.out)
+        print(f"{len(images)} images: {predictor.written} in {args.out}")
     for video in videos:
-        frames = annotate(predictor, video, args.out)
+        frames = predictor.annotate(video, args.out)
         print(f"{video}, {frames} frames: {video.stem}.mp4 and {video.stem}.json in {args.out}")
 
 
 def _attention(args: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from resnest_dense.attention import record_attention
-    from resnest_dense.attention.figure import write_attention
-    from resnest_dense.attention.models import open_model
+    from resnest_dense.analysis import record_attention
+    from resnest_dense.analysis.attention_figure import write_attention
     from resnest_dense.data.media import find_images, read_rgb
+    from resnest_dense.frameworks import open_model
 
-    [path] = find_images([args.image])[:1]
+    path = find_images([args.image])[0]
     image = read_rgb(path)
     model, run = open_model(args.model, args.checkpoint, args.device)
     with record_attention(model) as recording:

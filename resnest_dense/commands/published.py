@@ -1,14 +1,13 @@
-"""The command that measures a published checkpoint and compares."""
+"""Commands about what others have published: measured here, and the page of all of it."""
 
 import argparse
-import os
 from pathlib import Path
 
 __all__ = ["add_commands"]
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Adds ``evaluate-published``."""
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds ``evaluate-published`` and ``zoo``."""
     command = commands.add_parser(
         "evaluate-published", help="measure a published detector or segmentor, and compare",
         description="Fetches a checkpoint, evaluates it with the config that it belongs to, "
@@ -26,40 +25,36 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
                          help="override the config: KEY VALUE for detectron2, KEY=VALUE for mmseg")
     command.set_defaults(run=_evaluate_published)
 
+    command = commands.add_parser("zoo", help="write the page of configs, figures and checkpoints")
+    command.add_argument("--out", default="MODEL_ZOO.md", metavar="FILE")
+    command.set_defaults(run=_zoo)
+
 
 def _evaluate_published(args: argparse.Namespace) -> int:
     from resnest_dense.doctor import versions_table
+    from resnest_dense.frameworks import find_framework
+    from resnest_dense.published import compare, wanted_metrics
     from resnest_dense.weights import catalog, fetch
-    from resnest_dense.weights.published_scores import compare, wanted_metrics
 
     entry = catalog.get(args.name)
     metrics = wanted_metrics(entry, multi_scale=args.multi_scale)
     checkpoint = fetch(entry)
-    measure = _measure_detector if entry.config.endswith(".yaml") else _measure_segmentor
-    scores = compare(entry, measure(entry, checkpoint, metrics, args))
+    out = Path(args.out or Path("published") / args.name.replace("://", "-"))
+    framework = find_framework(str(entry.config))
+    scores = compare(entry, framework.evaluate_published(entry, checkpoint, metrics, out, args))
     print(f"\n{entry.name} ({entry.title}), {entry.config}, {entry.dataset}")
     print("\n".join(map(str, scores)))
     print(f"\n{versions_table()}")
     return 0 if all(score.agrees for score in scores) else 1
 
 
-def _measure_detector(entry, checkpoint: Path, metrics, args: argparse.Namespace) -> dict:
-    if args.data:
-        os.environ["DETECTRON2_DATASETS"] = args.data  # detectron2 reads it when it is imported
+def _zoo(args: argparse.Namespace) -> None:
+    from resnest_dense import list_architectures
+    from resnest_dense.configs import FOLDERS
+    from resnest_dense.frameworks import analyze_config
+    from resnest_dense.published.zoo import Figures, config_rows, render
 
-    from resnest_dense.d2.train import measure_published
-
-    return measure_published(entry.config, checkpoint, metrics, out=_folder(args),
-                             num_gpus=args.num_gpus, options=args.opts)
-
-
-def _measure_segmentor(entry, checkpoint: Path, metrics, args: argparse.Namespace) -> dict:
-    from resnest_dense.mmseg.run.evaluate import measure_published
-
-    return measure_published(entry.config, checkpoint, metrics, out=_folder(args),
-                             data_root=args.data, options=args.opts,
-                             dilated_form=entry.options.get("dilated_form"))
-
-
-def _folder(args: argparse.Namespace) -> Path:
-    return Path(args.out or Path("published") / args.name.replace("://", "-"))
+    names = [*list_architectures(), *(row for folder in FOLDERS for row in config_rows(folder))]
+    figures = {name: Figures.of(analyze_config(name)) for name in names}
+    Path(args.out).write_text(render(figures), encoding="utf-8")
+    print(f"{args.out}: {len(names)} networks and configs")

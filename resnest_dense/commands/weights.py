@@ -7,7 +7,7 @@ import sys
 __all__ = ["add_commands"]
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds ``weights`` with its actions."""
     parser = commands.add_parser("weights", help="published weights: find, fetch, convert")
     actions = parser.add_subparsers(required=True, metavar="ACTION")

@@ -34,7 +34,7 @@ class SegmentorCase(ModelCase):
         from mmseg.structures import SegDataSample
 
         generator = torch.Generator().manual_seed(1)
-        batch = {"inputs": [], "data_samples": []}
+        batch: dict[str, list] = {"inputs": [], "data_samples": []}
         for _ in range(self.images):
             image = torch.randint(256, (3, *self.size), generator=generator, dtype=torch.uint8)
             labels = torch.randint(2, (1, *self.size), generator=generator)

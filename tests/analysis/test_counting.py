@@ -1,5 +1,8 @@
 """Counts of models against published figures, formulas written out here, and fvcore."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
@@ -8,8 +11,8 @@ from torch import nn
 
 from resnest_dense import ResNeStError, create_backbone
 from resnest_dense.analysis import analyze, analyze_backbone, model_parts
-from resnest_dense.analysis.configs import analyze_config
 from resnest_dense.cli import main
+from resnest_dense.frameworks import analyze_config
 from resnest_dense.nn import Deformable
 
 CONVOLUTIONS = ("conv", "addmm", "linear", "bmm", "matmul")
@@ -85,7 +88,7 @@ def test_a_segmentor_has_its_parts():
 
 
 def test_the_paper_s_count_of_its_segmentor():
-    # recipes.md 6, table 1: DeepLabV3 on ADE20K with ResNeSt-50, 44.0 M.
+    # docs/recipes.md 6, table 1: DeepLabV3 on ADE20K with ResNeSt-50, 44.0 M.
     total = analyze_config("resnest50_deeplabv3_ade20k").total
     assert round(total.parameters / 1e6, 1) == 44.0
 
@@ -103,3 +106,9 @@ def test_the_command_prints_parts_size_and_unit(capsys):
     assert main(["analyze", "resnest14", "--size", "64"]) == 2
     assert "HEIGHTxWIDTH" in capsys.readouterr().err
     assert main(["analyze", "resnest15"]) == 2
+
+
+def test_analyze_needs_no_torchvision():
+    code = "import sys\nfrom resnest_dense.cli import main\n" \
+           "assert main(['analyze', 'resnest14']) == 0 and 'torchvision' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,7 +6,6 @@ from d2_runs import start_train_net
 from demo.mini_coco import write_mini_coco
 
 
-
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     return write_mini_coco(tmp_path_factory.mktemp("tiny"), train=8, val=4, size=(96, 64))

@@ -10,7 +10,11 @@ from detectron2.config import LazyCall as L
 from resnest_dense.nn import Deformable
 
 from .resnest200_cascade_mask_rcnn_tricks_3x import (  # noqa: F401
-    dataloader, lr_multiplier, model, optimizer, train,
+    dataloader,
+    lr_multiplier,
+    model,
+    optimizer,
+    train,
 )
 
 model.backbone.bottom_up.deform = L(Deformable)(

@@ -10,9 +10,9 @@ from detectron2.data.catalog import Metadata
 
 from resnest_dense.d2.data.panoptic import is_derived
 from resnest_dense.data.coco.check import check_coco
+from resnest_dense.data.coco.report import CocoReport
 from resnest_dense.data.panoptic.check import check_panoptic
 from resnest_dense.errors import ResNeStError, ResNeStValueError
-from resnest_dense.findings import Report
 
 __all__ = ["check_datasets", "require_dataset"]
 
@@ -75,7 +75,7 @@ def _is_annotated(metadata: Metadata) -> bool:
     return b'"annotations"' in Path(metadata.json_file).read_bytes()
 
 
-def _check_instances(cfg: CfgNode, name: str, metadata: Metadata) -> Report:
+def _check_instances(cfg: CfgNode, name: str, metadata: Metadata) -> CocoReport:
     retina = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
     head = cfg.MODEL.RETINANET if retina else cfg.MODEL.ROI_HEADS
     keypoints = cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS if cfg.MODEL.KEYPOINT_ON else None
@@ -88,7 +88,7 @@ def _check_instances(cfg: CfgNode, name: str, metadata: Metadata) -> Report:
     )
 
 
-def _check_panoptic(cfg: CfgNode, name: str, metadata: Metadata) -> list[Report]:
+def _check_panoptic(cfg: CfgNode, name: str, metadata: Metadata) -> list[CocoReport]:
     if metadata.get("sem_seg_root") is None:
         raise ResNeStValueError(f"Data set {name!r} has no semantic labels, which Panoptic FPN "
                                 f"learns: name {name + '_separated'!r} in DATASETS.")

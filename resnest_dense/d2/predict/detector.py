@@ -13,11 +13,11 @@ from detectron2.modeling import build_model
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from resnest_dense.config_kinds import find_any_config
+from resnest_dense.configs import find_any_config
 from resnest_dense.d2.checkpointer import load_weights
 from resnest_dense.d2.config import get_cfg
 from resnest_dense.errors import ResNeStError, ResNeStValueError
-from resnest_dense.experiments import find_experiment
+from resnest_dense.published import find_experiment
 from resnest_dense.weights import catalog, fetch
 
 __all__ = ["Detector", "build_detector", "load_detector"]

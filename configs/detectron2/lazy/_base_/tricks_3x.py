@@ -1,4 +1,4 @@
-"""What the "tricks" experiments share (recipes.md 2.4): 3x with a late decay, larger images."""
+"""What the "tricks" experiments share (docs/recipes.md 2.4): 3x, a late decay, larger images."""
 from detectron2 import model_zoo
 
 from .coco import dataloader

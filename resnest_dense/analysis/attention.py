@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -86,8 +86,9 @@ def record_attention(model: nn.Module) -> Iterator[Recording]:
             hook.remove()
 
 
-def _keeper(recording: Recording, module: SplitAttention, stage: str, block: int):
-    def keep(_, inputs, logits):
+def _keeper(recording: Recording, module: SplitAttention, stage: str,
+            block: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor) -> None:
         weights = ops.radix_attention(logits, module.radix, module.cardinality)
         recording.add(stage, block, weights.reshape(len(weights), module.radix, -1))
 

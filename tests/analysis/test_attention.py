@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from resnest_dense import ResNeStError, create_backbone
-from resnest_dense.attention import BlockAttention, record_attention
-from resnest_dense.attention.figure import draw_attention
+from resnest_dense.analysis import BlockAttention, record_attention
+from resnest_dense.analysis.attention_figure import draw_attention
 from resnest_dense.cli import main
 
 

@@ -1,16 +1,17 @@
 """A picture of split attention: which split each channel chose, stage by stage."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from resnest_dense.attention.recording import BlockAttention
+from resnest_dense.analysis.attention import BlockAttention
 
 __all__ = ["draw_attention", "write_attention"]
 
@@ -45,11 +46,12 @@ def draw_attention(blocks: Sequence[BlockAttention], image: np.ndarray) -> Figur
     the weights are more alike.
     """
     stages = {name: list(group) for name, group in groupby(blocks, key=lambda block: block.stage)}
-    colours = np.array(colormaps["tab10"].colors)[[0, 1, 2, 3, 4, 6, 8, 9]]
+    colours = np.array(colormaps["tab10"]([0, 1, 2, 3, 4, 6, 8, 9]))[:, :3]
     heights = [0.45 + 0.11 * max(len(found), 3) for found in stages.values()]
     heights[-1] += 0.25  # for the label of the axis
     figure = Figure(figsize=(_WIDTH, 3.2 + sum(heights)), layout="constrained")
-    top, *rows = figure.subfigures(len(stages) + 1, 1, height_ratios=[2.9, *heights])
+    top, *rows = np.asarray(
+        figure.subfigures(len(stages) + 1, 1, height_ratios=[2.9, *heights]))
     picture, shares = top.subplots(1, 2, width_ratios=(1, 1.3))
     picture.imshow(image)
     picture.axis("off")
@@ -65,7 +67,8 @@ def draw_attention(blocks: Sequence[BlockAttention], image: np.ndarray) -> Figur
     return figure
 
 
-def _draw_shares(axes, stages, colours) -> None:
+def _draw_shares(axes: Axes, stages: Mapping[str, Sequence[BlockAttention]],
+                 colours: np.ndarray) -> None:
     radix = len(next(iter(stages.values()))[0].weights)
     names = list(stages)
     if radix == 1:

@@ -6,10 +6,11 @@ import pytest
 
 from resnest_dense import list_architectures
 from resnest_dense.configs import list_configs
-from resnest_dense.experiments import find_experiment, list_experiments
-from resnest_dense.zoo import config_rows, measure, read_figures, render
+from resnest_dense.frameworks import analyze_config
+from resnest_dense.published import find_experiment, list_experiments
+from resnest_dense.published.zoo import Figures, config_rows, read_figures, render
 
-PAGE = (Path(__file__).parents[1] / "MODEL_ZOO.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "MODEL_ZOO.md").read_text(encoding="utf-8")
 FIGURES = read_figures(PAGE)
 REMEDY = "run: resnest-dense zoo --out MODEL_ZOO.md"
 
@@ -28,10 +29,10 @@ def test_the_page_is_what_its_data_gives():
 @pytest.mark.parametrize("name", ["resnest14_mask_rcnn_mini.yaml", "resnet50_cascade_rcnn.yaml",
                                   "resnest101_fcn_ade20k.py", "resnest269"])
 def test_figures_are_those_of_the_analysis(name):
-    assert measure([name])[name] == FIGURES[name], REMEDY
+    assert Figures.of(analyze_config(name)) == FIGURES[name], REMEDY
 
 
-# recipes.md 2.3, 4.5, 4.7 and 6.
+# docs/recipes.md 2.3, 4.5, 4.7 and 6.
 @pytest.mark.parametrize("name,metrics,digest,dead", [
     ("resnest50_dcn_faster_rcnn", dict(box_ap=44.11), None, True),
     ("resnest101_cascade_mask_rcnn", dict(box_ap=48.30, mask_ap=41.56), "62448b9c", True),

@@ -8,8 +8,8 @@ from forks import run_forked
 
 from resnest_dense import ResNeStError, ResNeStValueError
 from resnest_dense.configs import find_config
+from resnest_dense.published import compare, wanted_metrics
 from resnest_dense.weights import catalog
-from resnest_dense.weights.published_scores import compare, wanted_metrics
 
 DETECTOR = """
 _BASE_: {base}
@@ -130,8 +130,8 @@ CASES = {
 
         with contextlib.redirect_stderr(io.StringIO()) as said:
             assert evaluate("segmentor", "--data", "nowhere")[0] == 2
-        wanted = "name its folder: data_root of the data sets in the config, --data"
-        assert wanted in said.getvalue()""",
+        said = said.getvalue()
+        assert "name its folder: data_root of the data sets in the config, --data" in said""",
 }
 
 

@@ -1,7 +1,7 @@
 """The page of all shipped configs, networks and published checkpoints: ``MODEL_ZOO.md``.
 
-All of it comes from the catalog of weights and the table of experiments beside it, from the list of
-configs, and from :func:`resnest_dense.analysis.configs.analyze_config`.
+All of it comes from the catalog of weights, the table of experiments, the list of configs, and what
+:func:`resnest_dense.frameworks.analyze_config` says of each; ``zoo.md`` has the words around them.
 """
 
 import re
@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnest_dense.analysis import Analysis
-from resnest_dense.analysis.configs import analyze_config
 from resnest_dense.architectures import list_architectures
 from resnest_dense.configs import list_configs
-from resnest_dense.experiments import Experiment, find_experiment, list_experiments
+from resnest_dense.published.experiments import Experiment, find_experiment, list_experiments
 from resnest_dense.weights import catalog
 from resnest_dense.weights.catalog import Entry
 
-__all__ = ["Figures", "config_rows", "measure", "read_figures", "render"]
+__all__ = ["Figures", "config_rows", "read_figures", "render"]
 
 _TEXT = Path(__file__).with_name("zoo.md")
 _METRICS = {
@@ -58,11 +57,6 @@ def config_rows(framework: str) -> dict[str, list[str]]:
     for name in sorted(list_configs(framework), key=lambda name: name.count("/")):
         rows.setdefault(Path(name).stem, []).append(name)
     return {names[0]: names for names in sorted(rows.values())}
-
-
-def measure(names: Iterable[str]) -> dict[str, Figures]:
-    """The figures of configs and architectures."""
-    return {name: Figures.of(analyze_config(name)) for name in names}
 
 
 def read_figures(page: str) -> dict[str, Figures]:
@@ -120,8 +114,8 @@ def _entries(dataset: str) -> list[Entry]:
 
 
 def _without_config() -> list[Entry]:
-    used = {experiment.checkpoint.name for name in list_experiments()
-            if (experiment := find_experiment(name)).checkpoint is not None}
+    experiments = map(find_experiment, list_experiments())
+    used = {e.checkpoint.name for e in experiments if e is not None and e.checkpoint is not None}
     entries = map(catalog.get, catalog.names())
     return [e for e in entries if e.dataset != "imagenet" and e.name not in used]
 

@@ -3,8 +3,7 @@
 import pytest
 
 from resnest_dense import ResNeStError
-from resnest_dense.config_kinds import find_any_config
-from resnest_dense.configs import list_configs
+from resnest_dense.configs import find_any_config, list_configs
 
 LAZY = "from detectron2.config import LazyCall as L\nmodel = L(dict)()\n"
 

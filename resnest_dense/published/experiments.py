@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from resnest_dense import weights
 from resnest_dense.weights import catalog
 from resnest_dense.weights.catalog import Entry
 
@@ -32,7 +31,7 @@ class Experiment:
 def find_experiment(config: str) -> Experiment | None:
     """What is published of the shipped config called ``config``, without suffix; None for nothing.
 
-    A LazyConfig is of the same experiment as the YAML with the same stem.
+    A LazyConfig or pure-Python config is of the same experiment as the one with the same stem.
     """
     return _experiments().get(Path(config).name)
 
@@ -45,8 +44,8 @@ def list_experiments() -> list[str]:
 @functools.cache
 def _experiments() -> dict[str, Experiment]:
     # The catalog has those with a checkpoint; of the others, the paper alone has the figures.
-    path = Path(weights.__file__).with_name("experiments.json")
-    found = {name: Experiment(**row) for name, row in json.loads(path.read_text("utf-8")).items()}
+    rows = json.loads(Path(__file__).with_name("experiments.json").read_text("utf-8"))
+    found = {name: Experiment(**row) for name, row in rows.items()}
     for entry in map(catalog.get, catalog.names()):
         if entry.config:
             found[Path(entry.config).stem] = Experiment(entry.metrics, entry.title, entry)

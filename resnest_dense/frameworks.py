@@ -1,0 +1,232 @@
+"""What a framework must offer, and of which framework a config is: nothing else asks that.
+
+A framework is imported when one of its methods runs, so that each works without the other.
+"""
+
+import argparse
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import nn
+
+from resnest_dense.analysis import Analysis, analyze_backbone, open_backbone
+from resnest_dense.architectures import list_architectures
+from resnest_dense.configs import find_any_config
+from resnest_dense.data.own_files import files_of
+from resnest_dense.errors import ResNeStValueError
+from resnest_dense.weights.catalog import Entry
+
+if TYPE_CHECKING:
+    from resnest_dense.benchmark.models import ModelCase
+
+__all__ = ["Framework", "Predictor", "analyze_config", "find_framework", "open_model"]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained model that is ready for images.
+
+    Args:
+        model: in eval mode, with its weights, on its device.
+        run: what it finds in an image (H, W, 3), RGB, uint8.
+        write: writes what it finds in images (files, a folder).
+        annotate: writes what it finds in a video (a file, a folder); gives the number of frames.
+        written: what ``write`` leaves in the folder, in words.
+    """
+
+    model: nn.Module
+    run: Callable[[np.ndarray], object]
+    write: Callable[[Iterable[str | Path], str | Path], object]
+    annotate: Callable[[Path, str | Path], int]
+    written: str
+
+
+class Framework(ABC):
+    """One framework, by what is done with its configs: paths, or names of shipped ones.
+
+    Every method raises :class:`resnest_dense.ResNeStError` for a config, checkpoint or data set
+    that cannot be used.
+    """
+
+    image_size: tuple[int, int]
+    """Height and width of the images that its models are usually measured on."""
+
+    @abstractmethod
+    def open(self, config: str, checkpoint: str, *, device: str | None = None,
+             threshold: float = 0.5, classes: str | None = None) -> Predictor:
+        """A trained model.
+
+        Args:
+            config: what it was trained with.
+            checkpoint: a path, an address or a name in the catalog.
+            device: where it runs; a GPU if there is one, when None.
+            threshold: least score of what a detector finds.
+            classes: file with a detector's classes; None for those beside the checkpoint.
+        """
+
+    @abstractmethod
+    def analyze(self, config: str, size: tuple[int, int] | None) -> Analysis:
+        """What the model costs for an image of a height and width, the config's own when None."""
+
+    @abstractmethod
+    def benchmark_case(self) -> "type[ModelCase]":
+        """How models of its configs are measured."""
+
+    @abstractmethod
+    def show_data(self, args: argparse.Namespace) -> list[Path]:
+        """Draws what a config is trained on, as ``resnest-dense show-data`` says; the pictures."""
+
+    @abstractmethod
+    def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], out: Path,
+                           args: argparse.Namespace) -> dict[str, float]:
+        """Measures a published checkpoint, in percent.
+
+        Args:
+            entry: what the catalog says of it.
+            checkpoint: the fetched file.
+            metrics: what to measure, under the names of the catalog.
+            out: folder of predictions and logs.
+            args: of ``resnest-dense evaluate-published``: data, num_gpus, opts.
+        """
+
+
+class _Detectron2(Framework):
+    image_size = (800, 1216)
+
+    def open(self, config: str, checkpoint: str, *, device: str | None = None,
+             threshold: float = 0.5, classes: str | None = None) -> Predictor:
+        from resnest_dense.d2.predict.predictions import annotate_detections, write_detections
+        from resnest_dense.d2.predict.predictor import DetectionPredictor
+
+        detector = DetectionPredictor(config, checkpoint, device=device, threshold=threshold,
+                                      classes=classes)
+        return Predictor(detector.model, detector, partial(write_detections, detector),
+                         partial(annotate_detections, detector), "pictures and detections.json")
+
+    def analyze(self, config: str, size: tuple[int, int] | None) -> Analysis:
+        from resnest_dense.d2.predict.analysis import analyze_detector
+
+        return analyze_detector(config, size)
+
+    def benchmark_case(self) -> "type[ModelCase]":
+        from resnest_dense.d2.benchmark import DetectorCase
+
+        return DetectorCase
+
+    def show_data(self, args: argparse.Namespace) -> list[Path]:
+        from resnest_dense.d2.data.show import show_lazy_training_data, show_training_data
+        from resnest_dense.d2.train import read_training_data
+
+        path, form = find_any_config(args.config)
+        if form == "yaml":
+            return show_training_data(read_training_data(args), args.out, args.count)
+        if files_of(args, "train"):
+            raise ResNeStValueError(f"{path} is a LazyConfig, whose data it names itself: give "
+                                    "--opts dataloader.train.dataset.names=... instead.")
+        return show_lazy_training_data(path, args.opts, args.out, args.count)
+
+    def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], out: Path,
+                           args: argparse.Namespace) -> dict[str, float]:
+        if args.data:
+            os.environ["DETECTRON2_DATASETS"] = args.data  # detectron2 reads it when imported
+        from resnest_dense.d2.train import measure_published
+
+        return measure_published(str(entry.config), checkpoint, metrics, out=out,
+                                 num_gpus=args.num_gpus, options=args.opts)
+
+
+class _MMSegmentation(Framework):
+    image_size = (512, 512)
+
+    def open(self, config: str, checkpoint: str, *, device: str | None = None,
+             threshold: float = 0.5, classes: str | None = None) -> Predictor:
+        from resnest_dense.mmseg.run import predict
+
+        segmentor = predict.SegmentationPredictor(config, checkpoint, device=device)
+        return Predictor(segmentor.model,
+                         lambda image: segmentor(np.ascontiguousarray(image[:, :, ::-1])),  # BGR
+                         partial(predict.write_predictions, segmentor),
+                         partial(predict.annotate_segments, segmentor), "labels and overlays")
+
+    def analyze(self, config: str, size: tuple[int, int] | None) -> Analysis:
+        from resnest_dense.mmseg.run.analysis import analyze_segmentor
+
+        return analyze_segmentor(config, size)
+
+    def benchmark_case(self) -> "type[ModelCase]":
+        from resnest_dense.mmseg.benchmark import SegmentorCase
+
+        return SegmentorCase
+
+    def show_data(self, args: argparse.Namespace) -> list[Path]:
+        from resnest_dense.mmseg.run.settings import read_config
+        from resnest_dense.mmseg.run.show import show_training_data
+
+        settings = argparse.Namespace(
+            config=args.config, train=args.train, val=args.train, classes=args.classes,
+            reduce_zero_label=args.reduce_zero_label, cfg_options={}, launcher="none",
+            work_dir=None)
+        return show_training_data(read_config(settings), args.out, args.count)
+
+    def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], out: Path,
+                           args: argparse.Namespace) -> dict[str, float]:
+        from resnest_dense.mmseg.run.evaluate import measure_published
+
+        return measure_published(str(entry.config), checkpoint, metrics, out=out,
+                                 dilated_form=entry.options.get("dilated_form"),
+                                 data_root=args.data, options=args.opts)
+
+
+_OF_FORM: dict[str, Framework] = {"yaml": _Detectron2(), "mmseg": _MMSegmentation()}
+_OF_FORM["lazy"] = _OF_FORM["yaml"]
+
+
+def find_framework(config: str) -> Framework:
+    """The framework that a config is for.
+
+    Args:
+        config: a path, or the name of a shipped one.
+
+    Raises:
+        ResNeStValueError: no such config, or a file that is none.
+    """
+    return _OF_FORM[find_any_config(config)[1]]
+
+
+def analyze_config(name: str, size: tuple[int, int] | None = None) -> Analysis:
+    """Counts of a config's model or of a network by itself.
+
+    Args:
+        name: an architecture, or a config of either framework.
+        size: height and width of the image in pixels; that of the config, or 224x224, when None.
+
+    Raises:
+        ResNeStError: no such config, or one whose model is not known.
+    """
+    if name in list_architectures():
+        return analyze_backbone(name, size)
+    return find_framework(name).analyze(name, size)
+
+
+def open_model(name: str, checkpoint: str, device: str | None = None
+               ) -> tuple[nn.Module, Callable[[np.ndarray], object]]:
+    """A model with its weights, and a function that runs it on an image (H, W, 3), RGB, uint8.
+
+    Args:
+        name: an architecture, or a config of either framework.
+        checkpoint: a path, an address or a name in the catalog.
+        device: where it runs; a GPU if there is one, when None.
+
+    Raises:
+        ResNeStError: no such model or weights, or weights of another one.
+    """
+    if name in list_architectures():
+        return open_backbone(name, checkpoint, device)
+    predictor = find_framework(name).open(name, checkpoint, device=device)
+    return predictor.model, predictor.run
