@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.bounds import copy_bandwidth
-from resnest_dense.benchmark import describe_machine, time_in_turn
+from resnest_dense.analysis import describe_machine, time_in_turn
 from resnest_dense.ops import cpu, reference
 
 __all__ = ["main", "measure"]

@@ -32,7 +32,7 @@ from benchmarks.case import (
 from benchmarks.networks import CANDIDATES, candidates_for
 from benchmarks.profile import shares
 from benchmarks.record import save_case
-from resnest_dense.benchmark import describe_machine, in_own_process, peak_growth, time_in_turn
+from resnest_dense.analysis import describe_machine, in_own_process, peak_growth, time_in_turn
 
 __all__ = ["main", "measure"]
 

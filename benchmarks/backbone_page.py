@@ -5,7 +5,7 @@ import math
 from benchmarks.profile import KINDS
 from benchmarks.rows import fastest
 from benchmarks.targets import target_table
-from resnest_dense.benchmark import Timing
+from resnest_dense.analysis import Timing
 
 __all__ = ["case_table", "page"]
 

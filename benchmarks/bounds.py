@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnest_dense.benchmark import time_in_turn
+from resnest_dense.analysis import time_in_turn
 
 __all__ = ["ConvolutionsAlone", "copy_bandwidth"]
 

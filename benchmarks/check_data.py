@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from resnest_dense.benchmark import describe_machine
+from resnest_dense.analysis import describe_machine
 from resnest_dense.data.coco.check import check_coco
 
 IMAGES, ANNOTATIONS, CATEGORIES = 118_287, 860_001, 80

@@ -10,7 +10,7 @@ import torch
 import torch._inductor.config
 
 from benchmarks.case import Case, Row, build, draw_input, draw_state, step_of
-from resnest_dense.benchmark import peak_growth, time_in_turn
+from resnest_dense.analysis import peak_growth, time_in_turn
 
 __all__ = ["Worker"]
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from benchmarks.models import run
 from benchmarks.networks import official_wrapper
-from resnest_dense.benchmark.models import VARIANTS
+from resnest_dense.analysis.speed import VARIANTS
 from resnest_dense.d2.benchmark import DetectorCase
 
 __all__ = ["contestants", "main"]

@@ -34,7 +34,7 @@ from benchmarks.case import (
 )
 from benchmarks.profile import kernels
 from resnest_dense import ops
-from resnest_dense.benchmark import describe_machine, peak_growth, time_in_turn
+from resnest_dense.analysis import describe_machine, peak_growth, time_in_turn
 from resnest_dense.ops.selftest import find_fault
 
 __all__ = ["Session", "main"]

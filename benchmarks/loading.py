@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from resnest_dense import create_backbone, weights
-from resnest_dense.benchmark import describe_machine
+from resnest_dense.analysis import describe_machine
 
 LAYOUTS = ("detectron2", "upstream", "mm")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.record import save_case
-from resnest_dense.benchmark import describe_machine
-from resnest_dense.benchmark.models import PARTS, Figures, ModelCase, figures_table, measure_models
+from resnest_dense.analysis import describe_machine
+from resnest_dense.analysis.speed import PARTS, Figures, ModelCase, figures_table, measure_models
 
 __all__ = ["run"]
 

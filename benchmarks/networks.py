@@ -113,8 +113,9 @@ def _official_detectron2(architecture, state):
 
 def _mmsegmentation(architecture, state):
     # Here, so that all else can be timed where MMSegmentation is not installed.
-    import resnest_dense.mmseg  # noqa: F401, its parts can be imported after this
     from mmseg.models.backbones import ResNeSt
+
+    import resnest_dense.mmseg  # noqa: F401, its parts can be imported after this
 
     a = get_architecture(architecture)
     net = ResNeSt(depth=DEPTHS[architecture], radix=a.radix, reduction_factor=4,

@@ -1,6 +1,6 @@
 """What is asked of the rows of a recorded case."""
 
-from resnest_dense.benchmark import Timing
+from resnest_dense.analysis import Timing
 
 __all__ = ["fastest"]
 

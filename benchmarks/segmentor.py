@@ -14,7 +14,7 @@ from torch import nn
 from benchmarks.models import run
 from benchmarks.networks import DEPTHS, load_peer
 from resnest_dense import get_architecture
-from resnest_dense.benchmark.models import VARIANTS
+from resnest_dense.analysis.speed import VARIANTS
 from resnest_dense.mmseg.benchmark import SegmentorCase
 
 __all__ = ["contestants", "main"]

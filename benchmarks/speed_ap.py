@@ -14,8 +14,8 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from benchmarks.record import load_cases, save_case
-from resnest_dense.benchmark import describe_machine
-from resnest_dense.benchmark.models import measure_models
+from resnest_dense.analysis import describe_machine
+from resnest_dense.analysis.speed import measure_models
 from resnest_dense.d2.benchmark import DetectorCase
 
 __all__ = ["PUBLISHED", "draw", "main"]

@@ -24,7 +24,7 @@ LAYERS = (
     ("nn",),
     ("weights",),
     ("create",),
-    ("analysis", "benchmark", "data", "doctor", "preflight"),
+    ("analysis", "data", "doctor", "preflight"),
     ("published",),
     ("d2", "mmseg"),
     ("frameworks",),

@@ -23,7 +23,7 @@ from resnest_dense.errors import ResNeStValueError
 from resnest_dense.weights.catalog import Entry
 
 if TYPE_CHECKING:
-    from resnest_dense.benchmark.models import ModelCase
+    from resnest_dense.analysis.speed import ModelCase
 
 __all__ = ["Framework", "Predictor", "analyze_config", "find_framework", "open_model"]
 

@@ -27,8 +27,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _benchmark(args: argparse.Namespace) -> None:
     import torch
 
-    from resnest_dense.benchmark import describe_machine
-    from resnest_dense.benchmark.models import figures_table, measure_models
+    from resnest_dense.analysis import describe_machine
+    from resnest_dense.analysis.speed import figures_table, measure_models
     from resnest_dense.frameworks import find_framework
 
     framework = find_framework(args.config)

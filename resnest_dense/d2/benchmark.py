@@ -10,7 +10,7 @@ from detectron2.structures import Boxes, Instances, Keypoints, PolygonMasks
 from detectron2.utils.events import EventStorage
 from torch import Tensor, nn
 
-from resnest_dense.benchmark.models import ModelCase
+from resnest_dense.analysis.speed import ModelCase
 from resnest_dense.configs import find_config
 from resnest_dense.d2.config import get_cfg
 

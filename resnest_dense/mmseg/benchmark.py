@@ -9,7 +9,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import PixelData
 from torch import Tensor, nn
 
-from resnest_dense.benchmark.models import ModelCase
+from resnest_dense.analysis.speed import ModelCase
 from resnest_dense.configs import find_config
 
 __all__ = ["SegmentorCase"]

@@ -3,7 +3,6 @@
 import functools
 import logging
 from collections.abc import Callable, Iterator
-
 from types import ModuleType
 
 import torch

@@ -7,7 +7,7 @@ import pytest
 import quick_configs  # noqa: F401
 
 from benchmarks import detector, segmentor, speed_ap
-from resnest_dense.benchmark.models import measure_models
+from resnest_dense.analysis.speed import measure_models
 from resnest_dense.configs import find_config
 from resnest_dense.errors import ResNeStError
 from resnest_dense.mmseg.benchmark import SegmentorCase

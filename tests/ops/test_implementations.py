@@ -8,7 +8,6 @@ import torch
 from resnest_dense import ResNeStError, ops
 from resnest_dense.ops import cpu, dispatch, reference
 
-
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 2e-5, torch.bfloat16: 3e-2, torch.float16: 4e-3}
 LAYOUTS = {"contiguous": lambda x: x,
            "channels last": lambda x: x.to(memory_format=torch.channels_last),

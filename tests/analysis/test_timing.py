@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from resnest_dense.benchmark import Timing, in_own_process, peak_growth, time_in_turn
+from resnest_dense.analysis import Timing, in_own_process, peak_growth, time_in_turn
 
 
 def test_runs_are_taken_in_turn_and_each_round_starts_with_another():

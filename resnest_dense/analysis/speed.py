@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from resnest_dense.benchmark.memory import in_own_process, peak_growth
-from resnest_dense.benchmark.timing import time_in_turn
+from resnest_dense.analysis.memory import in_own_process, peak_growth
+from resnest_dense.analysis.timing import time_in_turn
 from resnest_dense.errors import ResNeStError
-from resnest_dense.inference.fuse import fuse
 from resnest_dense.inference.compile import constant_weights
+from resnest_dense.inference.fuse import fuse
 
 __all__ = ["PARTS", "VARIANTS", "Figures", "ModelCase", "figures_table", "measure_models"]
 
