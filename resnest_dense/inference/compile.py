@@ -5,6 +5,8 @@ import contextlib
 import torch
 from torch import nn
 
+from resnest_dense.errors import ResNeStError
+
 __all__ = ["compile_part", "constant_weights"]
 
 
@@ -16,7 +18,13 @@ def compile_part(part: nn.Module, name: str, *, constant: bool = False, **option
         name: how error messages and profiles call it.
         constant: whether its weights will not change.
         options: of ``torch.compile``.
+
+    Raises:
+        ResNeStError: torch is older than 2.5.
     """
+    if torch.__version__ < (2, 5):
+        raise ResNeStError(f"Compiling the network needs torch 2.5 or newer; this is {torch.__version__}: "
+                           "to the compiler of 2.4 the stride of a pool is a variable.")
 
     def run(*args):
         return part._call_impl(*args)

@@ -13,6 +13,9 @@ from resnest_dense.ops.grouped import is_faster_dense, to_dense
 __all__ = ["Copy", "Folded", "FoldedConv2d", "fold", "fold_layers"]
 
 _ONEDNN = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and torch.backends.mkldnn.is_available()
+# oneDNN packs weights of these types; of bfloat16 on processors with AVX-512 or AVX-NE-CONVERT alone.
+_ONEDNN_TYPES = (torch.float32,) + (torch.bfloat16,) * (
+    _ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 class Folded(nn.Identity):
@@ -77,7 +80,7 @@ class FoldedConv2d(nn.Conv2d):
 
     def _serves_onednn(self, x: Tensor) -> bool:
         return (_ONEDNN and x.device.type == "cpu" and x.dtype == self.weight.dtype and x.numel() > 0
-                and x.dtype in (torch.float32, torch.bfloat16) and self.padding_mode == "zeros"
+                and x.dtype in _ONEDNN_TYPES and self.padding_mode == "zeros"
                 and not isinstance(self.padding, str)
                 and not (torch.is_grad_enabled() and x.requires_grad)
                 and not torch.is_autocast_enabled("cpu")

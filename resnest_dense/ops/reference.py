@@ -74,7 +74,7 @@ def radix_sum(x: Tensor, attention: Tensor, radix: int, scale: Tensor | None = N
         (N, R * C, H, W), (N, R * C, 1, 1) -> (N, C, H, W)
     """
     parts = activate(x, scale, shift).chunk(radix, dim=1)
-    first, *others = map(torch.mul, parts, attention.chunk(radix, dim=1))
+    first, *others = [part * weight for part, weight in zip(parts, attention.chunk(radix, dim=1))]
     return sum(others, start=first)
 
 
