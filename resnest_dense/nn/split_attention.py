@@ -78,8 +78,10 @@ class SplitAttention(nn.Module):
         Shape:
             (N, C, 1, 1) -> (N, R * C, 1, 1), radix-major
         """
-        gap = apply_pooled_norm(self.bn1, self.fc1(pooled))
-        logits = self.fc2(F.relu_(gap))
+        gap = self.fc1(pooled)
+        if not self.is_folded:
+            gap = F.relu_(apply_pooled_norm(self.bn1, gap))
+        logits = self.fc2(gap)
         return ops.radix_attention(logits, self.radix, self.cardinality)
 
     def folded(self) -> "SplitAttention":
