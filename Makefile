@@ -6,7 +6,7 @@ UV = VIRTUAL_ENV=.venv $(BIN)/uv
 # Waiting threads sleep instead of spinning: other work on the machine then costs little.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo demo-seg test lint install lock clean
+.PHONY: demo demo-seg test matrix lint install lock clean
 
 demo: install
 	$(BIN)/python -m demo.detection --out results/demo
@@ -17,6 +17,10 @@ demo-seg: install
 # `make test`: two files at a time with a thread each; many tests start processes of their own.
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The Triton kernels for every GPU, type, radix and layout at once: half an hour on two cores.
+matrix: install
+	RESNEST_DENSE_AHEAD=all $(BIN)/python -m pytest tests/ops/test_ahead.py
 
 lint: install
 	$(BIN)/ruff check .
