@@ -1,14 +1,16 @@
 """What a check found: each kind of problem with its severity, its meaning and the remedy."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["Finding", "Kind", "Report"]
+__all__ = ["Finding", "Kind", "Report", "read_kinds"]
 
 _EXAMPLES = 3  # that are kept of a kind
 
@@ -26,6 +28,12 @@ class Kind(NamedTuple):
     severity: str
     meaning: str
     remedy: str
+
+
+def read_kinds(module: str) -> dict[str, Kind]:
+    """The table ``kinds.json`` beside the file of a module: each kind's name with its row."""
+    text = Path(module).with_name("kinds.json").read_text(encoding="utf-8")
+    return {name: Kind(**row) for name, row in json.loads(text).items()}
 
 
 @dataclass

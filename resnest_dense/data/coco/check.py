@@ -26,7 +26,7 @@ def check_coco(json_path: str | Path, image_root: str | Path, *,
                class_names: Sequence[str] | None = None, class_count: int | None = None,
                need_masks: bool = False, mask_format: str = "", keypoints: int | None = None,
                evaluated: bool = True, check_images: bool = True) -> CocoReport:
-    """Checks a COCO-format set for all that :mod:`resnest_dense.data.coco.kinds` lists.
+    """Checks a COCO-format set for all that ``kinds.json`` beside this file lists.
 
     Args:
         json_path: the annotation file.

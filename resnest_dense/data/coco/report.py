@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from resnest_dense.data.coco.kinds import KINDS
-from resnest_dense.findings import Finding, Report
+from resnest_dense.findings import Finding, Report, read_kinds
 
-__all__ = ["CocoReport"]
+__all__ = ["KINDS", "CocoReport"]
+
+# Severities follow stock detectron2 (``load_coco_json``, ``DatasetMapper``, ``filter_empty``) and
+# the pycocotools evaluation, whose own part is "evaluation".
+KINDS = read_kinds(__file__)
 
 _WIDTH = 100  # columns of the table
 _SEVERITIES = {

@@ -7,29 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from resnest_dense.findings import Finding, Kind, Report
+from resnest_dense.findings import Finding, Report, read_kinds
 
 __all__ = ["LabelReport", "check_labels"]
 
 _VALUES = 2**16
-_KINDS = {
-    "empty": Kind("error", "no image in the set", "look at the folder's path"),
-    "missing": Kind(
-        "error", "image or label file is missing", "add it, or remove the other one"),
-    "unreadable": Kind("error", "file cannot be read as an image", "write it again"),
-    "colour": Kind("error", "label has colours, not class numbers",
-                   "write one channel with the number of the class in each pixel"),
-    "size": Kind("error", "label and image differ in size", "make the label from this very image"),
-    "range": Kind("error", "label value beyond the classes",
-                  "correct the class list, or write 255 where no class is"),
-    "from-one": Kind("error", "label values count from 1",
-                     "set reduce_zero_label=True: 0 is then ignored and 1 the first class"),
-    "from-zero": Kind("note", "0 is ignored (reduce_zero_label), and the last class never occurs",
-                      "set reduce_zero_label=False if 0 is your first class"),
-    "void": Kind("note", "image without a labelled pixel", "leave it out"),
-    "orphan": Kind("note", "label without an image", "add its image, or remove it"),
-    "unseen": Kind("note", "class without a pixel", "look whether the class list is right"),
-}
 
 
 @dataclass
@@ -43,7 +25,7 @@ class LabelReport(Report):
         pixels: labelled pixels of each class, in the labels read.
     """
 
-    kinds = _KINDS
+    kinds = read_kinds(__file__)
 
     name: str
     pairs: int

@@ -6,10 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from resnest_dense.data.coco.entries import check_categories, check_image_entries, name_image
 from resnest_dense.data.coco.images import check_image_files
-from resnest_dense.data.coco.kinds import KINDS
 from resnest_dense.data.coco.reading import load_coco_json
-from resnest_dense.data.coco.report import CocoReport
-from resnest_dense.data.panoptic.kinds import PANOPTIC_KINDS
+from resnest_dense.data.coco.report import KINDS, CocoReport
 from resnest_dense.data.panoptic.pngs import check_pngs, check_stuff
 from resnest_dense.data.panoptic.reading import (
     load_panoptic_json,
@@ -17,8 +15,12 @@ from resnest_dense.data.panoptic.reading import (
     stuff_labels,
     thing_categories,
 )
+from resnest_dense.findings import read_kinds
 
-__all__ = ["check_panoptic"]
+__all__ = ["PANOPTIC_KINDS", "check_panoptic"]
+
+# Severities follow detectron2's Panoptic FPN and the evaluation of panopticapi.
+PANOPTIC_KINDS = read_kinds(__file__)
 
 
 @dataclass
@@ -32,7 +34,7 @@ def check_panoptic(json_path: str | Path, panoptic_root: str | Path, image_root:
                    instances_json: str | Path | None = None,
                    stuff_root: str | Path | None = None, evaluated: bool = True,
                    check_images: bool = True, limit: int | None = None) -> CocoReport:
-    """Checks a panoptic set for all that :mod:`resnest_dense.data.panoptic.kinds` lists.
+    """Checks a panoptic set for all that ``kinds.json`` beside this file lists.
 
     Args:
         json_path: the panoptic annotation file.

@@ -6,7 +6,7 @@ from coco_cases import CASES, Case, write_broken_set
 from PIL import Image
 
 from resnest_dense.data.coco.check import check_coco, load_coco_json
-from resnest_dense.data.coco.kinds import KINDS
+from resnest_dense.data.coco.report import KINDS
 from resnest_dense.errors import ResNeStValueError
 
 SETTINGS = {"need_masks": True, "mask_format": "bitmask", "keypoints": 2}

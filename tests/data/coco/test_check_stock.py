@@ -10,7 +10,7 @@ import pytest
 from coco_cases import CASES, Case, write_broken_set
 
 from resnest_dense.data.coco.check import check_coco
-from resnest_dense.data.coco.kinds import KINDS
+from resnest_dense.data.coco.report import KINDS
 
 pytest.importorskip("detectron2")
 from detectron2.data import DatasetMapper, MetadataCatalog, transforms  # noqa: E402

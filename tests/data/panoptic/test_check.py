@@ -7,8 +7,7 @@ from coco_cases import Case
 from panoptic_cases import PANOPTIC_CASES, write_broken_panoptic, write_good_panoptic
 
 from resnest_dense.data.coco.check import check_coco
-from resnest_dense.data.panoptic.check import check_panoptic
-from resnest_dense.data.panoptic.kinds import PANOPTIC_KINDS
+from resnest_dense.data.panoptic.check import PANOPTIC_KINDS, check_panoptic
 from resnest_dense.data.panoptic.reading import load_panoptic_json
 from resnest_dense.errors import ResNeStValueError
 
