@@ -1,7 +1,8 @@
 """What a check found: each kind of problem with its severity, its meaning and the remedy."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -91,6 +92,12 @@ class Report:
         """Adds the entries where ``wrong`` is true; ``describe(index)`` names the first one."""
         if wrong.any():
             self.add(kind, describe(int(wrong.argmax())), int(wrong.sum()))
+
+    def add_repeats(self, kind: str, values: Iterable[Hashable], what: str = "") -> None:
+        """Adds the values that are there more than once; ``what`` goes before each."""
+        for value, count in Counter(values).items():
+            if count > 1:
+                self.add(kind, f"{what}{value!r}, {count} times", count - 1)
 
     def of(self, severity: str) -> list[Finding]:
         """The findings of a severity."""

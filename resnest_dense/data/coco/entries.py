@@ -53,8 +53,8 @@ def check_categories(report: CocoReport, categories: list[dict], *,
     if not categories:
         report.add("no-categories", "'categories' is an empty list")
     ids, names = ([category[key] for category in categories] for key in ("id", "name"))
-    _add_repeats(report, "category-id-repeated", ids, "category id")
-    _add_repeats(report, "category-name-repeated", names, "category name")
+    report.add_repeats("category-id-repeated", ids, "category id ")
+    report.add_repeats("category-name-repeated", names, "category name ")
     if ids != list(range(1, len(ids) + 1)):
         report.add("category-ids-gap", f"{len(ids)} ids from {ids[0]} to {ids[-1]}")
     if class_count is not None and class_count != len(names):
@@ -72,8 +72,9 @@ def check_image_entries(report: CocoReport, images: list[dict]) -> None:
     if not images:
         report.add("no-images", "'images' is an empty list")
     ids = _ids(images, "id")
-    _add_repeats(report, "image-id-repeated", ids, "image id")
-    if len({isinstance(image_id, str) for image_id in ids if image_id is not None}) > 1:
+    usable = [image_id for image_id in ids if image_id is not None]
+    report.add_repeats("image-id-repeated", usable, "image id ")
+    if len({isinstance(image_id, str) for image_id in usable}) > 1:
         report.add("image-ids-mixed", f"the first is {ids[0]!r}")
     names = [image.get("file_name") for image in images]
     for position, (image, image_id, name) in enumerate(zip(images, ids, names)):
@@ -89,8 +90,8 @@ def check_image_entries(report: CocoReport, images: list[dict]) -> None:
         for key in ("width", "height"):
             if not is_extent(image.get(key)):
                 report.add("image-extent", f"{where}: {key}={image.get(key)!r}")
-    _add_repeats(report, "image-file-repeated",
-                 [name if isinstance(name, str) else None for name in names], "file_name")
+    report.add_repeats("image-file-repeated", (name for name in names if isinstance(name, str)),
+                       "file_name ")
 
 
 def link_annotations(report: CocoReport, annotations: list[dict], images: list[dict],
@@ -157,7 +158,8 @@ def _check_annotation_ids(report: CocoReport, annotations: list[dict]) -> None:
                        f"category_id={annotations[position].get('category_id')!r}")
     # detectron2 lets COCO 2014's minival sets pass, which have a few.
     if "minival" not in str(report.json_path):
-        _add_repeats(report, "annotation-id-repeated", ids, "annotation id")
+        usable = (annotation_id for annotation_id in ids if annotation_id is not None)
+        report.add_repeats("annotation-id-repeated", usable, "annotation id ")
 
 
 def _check_categories_of(report: CocoReport, entries: Entries, categories: list[dict]) -> None:
@@ -197,12 +199,3 @@ def _ids(entries: list[dict], key: str) -> list:
     if set(map(type, values)) <= {int}:
         return values
     return [value if type(value) in (int, float, str) else None for value in values]
-
-
-def _add_repeats(report: CocoReport, kind: str, values: list, what: str) -> None:
-    counts = Counter(value for value in values if value is not None)
-    if len(counts) < len(values):
-        repeated = [value for value, count in counts.items() if count > 1]
-        if repeated:
-            extra = sum(counts[value] - 1 for value in repeated)
-            report.add(kind, f"{what} {repeated[0]!r}, {counts[repeated[0]]} times", extra)

@@ -4,6 +4,7 @@ import os
 import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,14 +38,13 @@ def check_image_files(report: CocoReport, images: list[dict], image_root: str | 
              if isinstance(image.get("file_name"), str) and image["file_name"]]
     chunks = [named[start:start + _CHUNK] for start in range(0, len(named), _CHUNK)]
 
-    def inspect(chunk: list[dict]) -> list[list[tuple[str, str]]]:
-        return [_faults(os.path.join(image_root, image["file_name"]), image) for image in chunk]
+    def inspect(chunk: list[dict]) -> list[tuple[str, str]]:
+        return [(kind, name_image(image) + detail) for image in chunk
+                for kind, detail in _faults(os.path.join(image_root, image["file_name"]), image)]
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        for chunk, found in zip(chunks, pool.map(inspect, chunks)):
-            for image, faults in zip(chunk, found):
-                for kind, detail in faults:
-                    report.add(kind, name_image(image) + detail)
+        for kind, example in chain.from_iterable(pool.map(inspect, chunks)):
+            report.add(kind, example)
 
 
 def _faults(path: str, image: dict) -> list[tuple[str, str]]:

@@ -87,24 +87,19 @@ def _check_entries(report: CocoReport, annotations: list[dict], images: list[dic
     if not annotations:
         report.add("no-annotations", "'annotations' is an empty list")
     named = {image.get("id"): image for image in images}
-    counts = Counter(entry.get("image_id") for entry in annotations)
+    annotated = Counter(entry.get("image_id") for entry in annotations)
     for position, entry in enumerate(annotations):
         where = f"annotations[{position}] (image_id {entry.get('image_id')!r})"
         if not isinstance(entry.get("file_name"), str) or not entry["file_name"]:
             report.add("panoptic-file-name", where)
         if entry.get("image_id") not in named:
             report.add("panoptic-image-unknown", where)
-    for image_id, count in counts.items():
-        if count > 1:
-            report.add("panoptic-image-repeated", f"image id {image_id!r}, {count} times",
-                       count - 1)
+    report.add_repeats("panoptic-image-repeated", annotated.elements(), "image id ")
     for image_id, image in named.items():
-        if image_id not in counts:
+        if image_id not in annotated:
             report.add("panoptic-image-missing", name_image(image))
-    stems = Counter(PurePosixPath(str(image.get("file_name"))).stem for image in images)
-    for stem, count in stems.items():
-        if count > 1:
-            report.add("panoptic-stem-repeated", f"{stem!r}, {count} times", count - 1)
+    stems = (PurePosixPath(str(image.get("file_name"))).stem for image in images)
+    report.add_repeats("panoptic-stem-repeated", stems)
 
 
 def _check_segments(report: CocoReport, annotations: list[dict], categories: list[dict]) -> None:

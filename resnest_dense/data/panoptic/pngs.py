@@ -1,9 +1,11 @@
 """The PNGs of a COCO panoptic set, of the right size and with the colours of their segments, and
 semantic labels made from them."""
 
+import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ __all__ = ["check_pngs", "check_stuff"]
 _VOID = 0
 
 _Size = tuple[int, int] | None  # width and height that the JSON says; None for an unknown image
-_Faults = list[tuple[str, str]]  # kind, example
+_Faults = Iterator[tuple[str, str]]  # kind, example
 
 
 def check_pngs(report: CocoReport, annotations: list[dict], images: list[dict],
@@ -32,10 +34,10 @@ def check_pngs(report: CocoReport, annotations: list[dict], images: list[dict],
         panoptic_root: folder that ``file_name`` starts from.
         limit: read at most so many, evenly spread; None reads all. All must exist.
     """
-    if not Path(panoptic_root).is_dir():
+    if Path(panoptic_root).is_dir():
+        _check_files(report, annotations, images, panoptic_root, limit, "png-missing", _faults)
+    else:
         report.add("png-folder", str(panoptic_root))
-        return
-    _check_files(report, annotations, images, panoptic_root, limit, "png-missing", _faults)
 
 
 def check_stuff(report: CocoReport, annotations: list[dict], images: list[dict],
@@ -43,17 +45,10 @@ def check_stuff(report: CocoReport, annotations: list[dict], images: list[dict],
     """Reads the semantic labels of each annotation, a PNG of the same name in another folder.
 
     Args:
-        report: gets the findings.
-        annotations: the section; entries without a file_name are passed over.
-        images: the section.
         stuff_root: folder of the labels.
-        stuff_count: of the stuff categories.
-        limit: read at most so many, evenly spread; None reads all. All must exist.
+        stuff_count: of the stuff categories; the other arguments are those of :func:`check_pngs`.
     """
-
-    def faults(path: str, entry: dict, size: _Size) -> _Faults:
-        return _stuff_faults(path, size, stuff_count)
-
+    faults = functools.partial(_stuff_faults, stuff_count=stuff_count)
     _check_files(report, annotations, images, stuff_root, limit, "stuff-missing", faults)
 
 
@@ -71,55 +66,54 @@ def _check_files(report: CocoReport, annotations: list[dict], images: list[dict]
                 report.add(missing, f"image id {entry.get('image_id')!r}: no file {path}")
     step = max(1, -(-len(present) // limit)) if limit else 1
     with ThreadPoolExecutor() as pool:
-        for found in pool.map(lambda file: faults(*file), present[::step]):
-            for kind, example in found:
-                report.add(kind, example)
+        found = pool.map(lambda file: list(faults(*file)), present[::step])
+        for kind, example in chain.from_iterable(found):
+            report.add(kind, example)
 
 
 def _faults(path: str, entry: dict, size: _Size) -> _Faults:
     try:
         ids = read_segment_ids(path)
-    except ResNeStValueError as error:
-        return [("png-mode", f"{path}: {error}")]
-    except (OSError, SyntaxError) as error:
-        return [("png-unreadable", f"{path}: {error}")]
-    faults = _size_faults("png-size", path, ids, size)
+    except (ResNeStValueError, OSError, SyntaxError) as error:
+        refused = isinstance(error, ResNeStValueError)
+        yield "png-mode" if refused else "png-unreadable", f"{path}: {error}"
+        return
+    yield from _size_faults("png-size", path, ids, size)
     areas = dict(zip(*(values.tolist() for values in np.unique(ids, return_counts=True))))
-    void = areas.pop(_VOID, 0)
-    if void == ids.size:
-        faults.append(("png-void", path))
+    if areas.pop(_VOID, 0) == ids.size:
+        yield "png-void", path
     known = {segment.get("id"): segment for segment in entry["segments_info"]}
     for segment_id in areas.keys() - known.keys():
         blue, green, red = segment_id >> 16, segment_id >> 8 & 255, segment_id & 255
-        faults.append(("png-colour-unknown",
-                       f"{path}: {areas[segment_id]} pixels of ({red}, {green}, {blue}), "
-                       f"id {segment_id}"))
+        yield ("png-colour-unknown", f"{path}: {areas[segment_id]} pixels of ({red}, {green}, "
+                                     f"{blue}), id {segment_id}")
     for segment_id, segment in known.items():
         where = name_segment(entry, segment_id)
         if segment_id not in areas:
-            faults.append(("segment-unseen", where))
+            yield "segment-unseen", where
         elif segment.get("area") != areas[segment_id]:
-            faults.append(("segment-area", f"{where}: area={segment.get('area')!r}, "
-                                           f"{areas[segment_id]} pixels"))
-    return faults
+            yield ("segment-area",
+                   f"{where}: area={segment.get('area')!r}, {areas[segment_id]} pixels")
 
 
-def _stuff_faults(path: str, size: _Size, stuff_count: int) -> _Faults:
+def _stuff_faults(path: str, entry: dict, size: _Size, *, stuff_count: int) -> _Faults:
     try:
         with Image.open(path) as picture:
             if picture.mode != "L":
-                return [("stuff-mode", f"{path}: mode {picture.mode}")]
+                yield "stuff-mode", f"{path}: mode {picture.mode}"
+                return
             labels = np.asarray(picture)
     except (OSError, SyntaxError) as error:
-        return [("stuff-missing", f"{path}: {error}")]
+        yield "stuff-missing", f"{path}: {error}"
+        return
     beyond = labels[(labels > stuff_count) & (labels != UNLABELLED)]
-    faults = [("stuff-label", f"{path} has {beyond.max()}, and there are {stuff_count} stuff "
-                              "categories")] if beyond.size else []
-    return faults + _size_faults("stuff-size", path, labels, size)
+    if beyond.size:
+        yield ("stuff-label",
+               f"{path} has {beyond.max()}, and there are {stuff_count} stuff categories")
+    yield from _size_faults("stuff-size", path, labels, size)
 
 
 def _size_faults(kind: str, path: str, pixels: np.ndarray, size: _Size) -> _Faults:
     height, width = pixels.shape
-    if size is None or size == (width, height):
-        return []
-    return [(kind, f"{path} is {width}x{height}, the JSON says {size[0]}x{size[1]}")]
+    if size is not None and size != (width, height):
+        yield kind, f"{path} is {width}x{height}, the JSON says {size[0]}x{size[1]}"
