@@ -17,18 +17,13 @@ _EXAMPLES = 3  # that are kept of a kind
 
 
 class Kind(NamedTuple):
-    """A row of a check's table of all that it can find.
+    """A row of a check's table of all that it can find."""
 
-    Args:
-        severity: "error" (training would go wrong), "evaluation" (only the evaluation would),
-            "dropped" (left out of training) or "note" (works, but look at it).
-        meaning: the problem in words.
-        remedy: what to do about it.
-    """
-
+    # "error" (training would go wrong), "evaluation" (only the evaluation would), "dropped" (left
+    # out of training) or "note" (works, but look at it).
     severity: str
-    meaning: str
-    remedy: str
+    meaning: str  # the problem in words
+    remedy: str  # what to do about it
 
 
 def read_kinds(module: str) -> dict[str, Kind]:
@@ -39,23 +34,14 @@ def read_kinds(module: str) -> dict[str, Kind]:
 
 @dataclass
 class Finding:
-    """One kind of problem in what was checked, or that there is none.
+    """One kind of problem in what was checked, or that there is none."""
 
-    Args:
-        kind: its name in the table of the check; for a check without one, what was looked at.
-        severity: "error", "warning", "dropped", "note" or "fine".
-        meaning: what was seen, in words.
-        remedy: what to do; empty where ``meaning`` says it.
-        count: number of entries that have it.
-        examples: the first few of them, in words.
-    """
-
-    kind: str
-    severity: str
-    meaning: str
-    remedy: str = ""
-    count: int = 0
-    examples: list[str] = field(default_factory=list)
+    kind: str  # its name in the table of the check; for a check without one, what was looked at
+    severity: str  # "error", "warning", "dropped", "note" or "fine"
+    meaning: str  # what was seen, in words
+    remedy: str = ""  # what to do; empty where ``meaning`` says it
+    count: int = 0  # of the entries that have it
+    examples: list[str] = field(default_factory=list)  # the first few of them, in words
 
     def __str__(self) -> str:
         mark = "" if self.severity == "fine" else f"{self.severity}: "
@@ -64,16 +50,11 @@ class Finding:
 
 @dataclass(kw_only=True)
 class Report:
-    """The findings of one check; each check has a subclass with its table and its words.
-
-    Args:
-        evaluated: what is checked is evaluated on, so what only an evaluation needs is an error.
-        findings: by kind, in the order in which they were found.
-    """
+    """The findings of one check; each check has a subclass with its table and its words."""
 
     kinds: ClassVar[Mapping[str, Kind]]
-    evaluated: bool = True
-    findings: dict[str, Finding] = field(default_factory=dict)
+    evaluated: bool = True  # so that what only an evaluation needs is an error
+    findings: dict[str, Finding] = field(default_factory=dict)  # by kind, in the order of finding
 
     def add(self, kind: str, example: str, count: int = 1) -> None:
         """Counts ``count`` more entries of a kind, of which ``example`` is the first."""

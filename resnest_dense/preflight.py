@@ -24,19 +24,12 @@ _OTHER_ORDER = {"RGB": "BGR", "BGR": "RGB"}
 
 @dataclass(frozen=True)
 class InputSettings:
-    """What a config does to images, and what it calls that.
+    """What a config does to images, and what it calls that."""
 
-    Args:
-        order: channel order that the network gets, "RGB" or "BGR".
-        mean: subtracted from the channels, in that order.
-        std: divides the channels after that.
-        keys: what the config calls order, mean and std.
-    """
-
-    order: str
-    mean: Sequence[float]
-    std: Sequence[float]
-    keys: tuple[str, str, str]
+    order: str  # of the channels that the network gets, "RGB" or "BGR"
+    mean: Sequence[float]  # subtracted from the channels, in that order
+    std: Sequence[float]  # divides the channels after that
+    keys: tuple[str, str, str]  # what the config calls order, mean and std
 
 
 def check_input(images: Iterable[Tensor], settings: InputSettings, *, unit_std: bool) -> Finding:
@@ -52,7 +45,9 @@ def check_input(images: Iterable[Tensor], settings: InputSettings, *, unit_std: 
     values = torch.cat([image.flatten(1).double().cpu() for image in images], dim=1)
     if not values.isfinite().all():
         return Finding("input", "error", "images hold values that are no numbers (NaN, infinite).")
-    scaled = (values - _column(settings.mean)) / _column(settings.std)
+    mean, std = (torch.tensor([list(numbers)], dtype=torch.float64).T
+                 for numbers in (settings.mean, settings.std))
+    scaled = (values - mean) / std
     deviation = scaled.std(dim=1)
     seen = f"mean {_rounded(scaled.mean(dim=1))}, std {_rounded(deviation)} after normalisation"
     problem = _range_problem(values.max().item(), settings) or _order_problem(settings)
@@ -81,7 +76,8 @@ def _range_problem(top: float, settings: InputSettings) -> str:
 
 def _order_problem(settings: InputSettings) -> str:
     other = _OTHER_ORDER.get(settings.order)
-    if other is None or not _close(settings.mean, _IMAGENET_MEAN[other]):
+    if (other is None or len(settings.mean) != 3
+            or any(abs(a - b) > 1 for a, b in zip(settings.mean, _IMAGENET_MEAN[other]))):
         return ""
     order_key, mean_key, _ = settings.keys
     return (f"{order_key} gives {settings.order}, and {mean_key} {list(settings.mean)} is in the "
@@ -98,9 +94,13 @@ def check_norms(model: nn.Module, *, images: int, processes: int) -> Finding:
     """
     groups: dict[tuple[str, int], set[str]] = {}
     for name, norm in model.named_modules():
-        if isinstance(norm, _BatchNorm) and norm.training and _learns(norm):
-            count = images * (processes if _synchronises(norm) else 1)
-            groups.setdefault((type(norm).__name__, count), set()).add(name.split(".")[0])
+        if isinstance(norm, _BatchNorm) and norm.training and any(
+                parameter.requires_grad for parameter in norm.parameters()):
+            kind = type(norm).__name__
+            together = (isinstance(norm, (SyncBatchNorm, nn.SyncBatchNorm))
+                        or kind == "NaiveSyncBatchNorm")  # detectron2's
+            count = images * (processes if together else 1)
+            groups.setdefault((kind, count), set()).add(name.split(".")[0])
     small = [f"{kind} in {', '.join(sorted(parts))} over {count}"
              for (kind, count), parts in groups.items() if count < _LEAST_IMAGES]
     if small:
@@ -177,23 +177,6 @@ def log_and_raise(findings: Sequence[Finding], everywhere: Iterable[Sequence[Fin
     if errors and not proceed:
         wrong = " ".join(f"Preflight, {finding}" for finding in errors.values())
         raise ResNeStError(f"{wrong} To train all the same, give {switch}.")
-
-
-def _learns(norm: nn.Module) -> bool:
-    return any(parameter.requires_grad for parameter in norm.parameters())
-
-
-def _synchronises(norm: nn.Module) -> bool:
-    ours_or_torchs = isinstance(norm, (SyncBatchNorm, nn.SyncBatchNorm))
-    return ours_or_torchs or type(norm).__name__ == "NaiveSyncBatchNorm"  # detectron2's
-
-
-def _column(values: Sequence[float]) -> Tensor:
-    return torch.tensor(list(values), dtype=torch.float64)[:, None]
-
-
-def _close(given: Sequence[float], wanted: Sequence[float]) -> bool:
-    return len(given) == len(wanted) and all(abs(a - b) <= 1 for a, b in zip(given, wanted))
 
 
 def _rounded(values: Tensor) -> list[float]:

@@ -31,13 +31,12 @@ def find_images(sources: Iterable[str | Path]) -> list[Path]:
                if kind in Image.OPEN and ending not in _VIDEOS}
     found: dict[Path, None] = {}
     for source in map(str, sources):
-        if Path(source).is_dir():
-            paths = [p for p in sorted(Path(source).iterdir()) if p.suffix.lower() in endings]
-        elif Path(source).is_file():
+        if Path(source).is_file():
             paths = [Path(source)]
         else:
-            matches = sorted(map(Path, glob(source, recursive=True)))
-            paths = [p for p in matches if p.suffix.lower() in endings]
+            is_folder = Path(source).is_dir()
+            there = Path(source).iterdir() if is_folder else map(Path, glob(source, recursive=True))
+            paths = sorted(path for path in there if path.suffix.lower() in endings)
         if not paths:
             raise ResNeStValueError(
                 f"{source}: no image there; name a file, a folder or a pattern.")
@@ -72,10 +71,8 @@ def unique_stems(paths: Sequence[Path]) -> list[str]:
     seen: dict[str, Path] = {}
     for path in paths:
         if path.stem in seen:
-            raise ResNeStValueError(
-                f"{path} and {seen[path.stem]} would be written to the same {path.stem}.png: give "
-                "them one at a time, or rename one."
-            )
+            raise ResNeStValueError(f"{path} and {seen[path.stem]} would be written to the same "
+                                    f"{path.stem}.png: give them one at a time, or rename one.")
         seen[path.stem] = path
     return list(seen)
 

@@ -10,21 +10,13 @@ __all__ = ["OwnFiles", "add_arguments", "files_of"]
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """The files of one split; "" for what there is not.
+    """The files of one split; "" for what there is not."""
 
-    Args:
-        json: detection, instance or keypoint annotations.
-        images: folder of the images.
-        panoptic_json: panoptic annotations.
-        panoptic_pngs: folder of the PNGs that they name.
-        stuff_pngs: folder of semantic labels for Panoptic FPN; derived where it is "".
-    """
-
-    json: str = ""
-    images: str = ""
-    panoptic_json: str = ""
-    panoptic_pngs: str = ""
-    stuff_pngs: str = ""
+    json: str = ""  # detection, instance or keypoint annotations
+    images: str = ""  # folder of the images
+    panoptic_json: str = ""  # panoptic annotations
+    panoptic_pngs: str = ""  # folder of the PNGs that they name
+    stuff_pngs: str = ""  # folder of semantic labels for Panoptic FPN; derived where it is ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -104,9 +104,7 @@ def find(text: str) -> Entry | None:
 
 def _catalog() -> Mapping[str, Entry]:
     own = os.environ.get(_VARIABLE)
-    if not own:
-        return _read_catalog(_PUBLISHED)
-    return types.MappingProxyType({**_read_catalog(_PUBLISHED), **_read_catalog(Path(own))})
+    return {**_read_catalog(_PUBLISHED), **(_read_catalog(Path(own)) if own else {})}
 
 
 @functools.cache
@@ -116,30 +114,23 @@ def _read_catalog(path: Path) -> Mapping[str, Entry]:
         entries = [_read_entry(name, {**family, **row}, data) for family in data["families"]
                    for name, row in family["entries"].items()]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ResNeStError(
-            f"{path}, named by {_VARIABLE}, is no catalog of weights ({error!r}): it has the form "
-            f"of {_PUBLISHED}."
-        ) from error
+        raise ResNeStError(f"{path}, named by {_VARIABLE}, is no catalog of weights ({error!r}): "
+                           f"it has the form of {_PUBLISHED}.") from error
     return types.MappingProxyType({entry.name: entry for entry in entries})
 
 
 def _read_entry(name: str, row: dict[str, Any], data: Mapping[str, Any]) -> Entry:
-    row = {key: value for key, value in row.items() if key != "entries"}
-    file = row["file"]
+    file, options = row["file"], row.get("options", {})
     places = {"name": quote(name), "file": quote(file), "stem": quote(Path(file).stem)}
-    addresses = []
-    for address in row.pop("addresses"):
-        place, _, identity = address.partition(":")
-        addresses.append(data["addresses"][place].format(**places, id=identity))
-    options = row.pop("options", {})
+    parts = [address.partition(":") for address in row["addresses"]]
     if "deform" in options:
         deform = options["deform"]
         options = {**options, "deform": Deformable(**{**deform, "stages": tuple(deform["stages"])})}
-    return Entry(
-        name=name,
-        addresses=tuple(addresses),
-        contract=InputContract(**data["contracts"][row.pop("contract")]),
-        metrics=row.pop("metrics", {}),
-        options=options,
-        **row,
-    )
+    return Entry(**{
+        **{key: value for key, value in row.items() if key != "entries"},
+        "name": name,
+        "addresses": tuple(data["addresses"][place].format(**places, id=identity)
+                           for place, _, identity in parts),
+        "contract": InputContract(**data["contracts"][row["contract"]]),
+        "options": options,
+    })

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["InputContract", "check_contract"]
@@ -36,21 +38,18 @@ class InputContract:
         object.__setattr__(self, "mean", tuple(self.mean))
         object.__setattr__(self, "std", tuple(self.std))
         if self.channel_order not in CHANNEL_ORDERS:
-            raise ResNeStValueError(
-                f"channel_order={self.channel_order!r} of an input contract: use one of "
-                f"{CHANNEL_ORDERS}."
-            )
+            raise ResNeStValueError(f"channel_order={self.channel_order!r} of an input contract: "
+                                    f"use one of {CHANNEL_ORDERS}.")
         if len(self.mean) != 3 or len(self.std) != 3:
-            raise ResNeStValueError(
-                f"mean={self.mean}, std={self.std} of an input contract: give three values each."
-            )
+            raise ResNeStValueError(f"mean={self.mean}, std={self.std} of an input contract: give "
+                                    "three values each.")
 
     def scaled(self, value_range: float) -> "InputContract":
         """The same contract for pixels of another ``value_range``."""
         factor = value_range / self.value_range
-        return InputContract(self.channel_order, value_range,
-                             tuple(round(value * factor, 6) for value in self.mean),
-                             tuple(round(value * factor, 6) for value in self.std))
+        mean, std = ([round(value * factor, 6) for value in values]
+                     for values in (self.mean, self.std))
+        return InputContract(self.channel_order, value_range, mean, std)
 
     def __str__(self) -> str:
         return (f"{self.channel_order}, values 0 to {self.value_range:g}, mean {list(self.mean)}, "
@@ -79,17 +78,12 @@ def check_contract(contract: InputContract, *, channel_order: str, mean: Sequenc
     wanted = contract.scaled(value_range)
     same = (
         given.channel_order == wanted.channel_order
-        and _close(given.mean, wanted.mean, [_MEAN_TOLERANCE * value_range] * 3)
-        and _close(given.std, wanted.std, [_STD_TOLERANCE * value for value in wanted.std])
+        and np.allclose(given.mean, wanted.mean, rtol=0, atol=_MEAN_TOLERANCE * value_range)
+        and np.allclose(given.std, wanted.std, rtol=_STD_TOLERANCE, atol=0)
     )
     if not same:
         order_key, mean_key, std_key = keys
         raise ResNeStValueError(
             f"The input does not suit {source}: they expect {contract}; the config gives {given}. "
             f"Set {order_key} to {wanted.channel_order}, {mean_key} to {list(wanted.mean)} and "
-            f"{std_key} to {list(wanted.std)}, or take weights that were trained on this input."
-        )
-
-
-def _close(given: Sequence[float], wanted: Sequence[float], tolerances: Sequence[float]) -> bool:
-    return all(abs(a - b) <= tolerance for a, b, tolerance in zip(given, wanted, tolerances))
+            f"{std_key} to {list(wanted.std)}, or take weights that were trained on this input.")

@@ -55,13 +55,10 @@ def convert(source: Source, target_layout: str, out: str | os.PathLike) -> Path:
     same_features = _compare_features(out, found.backbone)
     left_out = [name for name in found.rest if name not in kept]
     names = weights.metadata.architectures or possible_architectures(found.backbone)
+    digest = Digests("sha256").read(out).values()[0]
     write_metadata(out, replace(weights.metadata, architectures=tuple(names)), about={
-        "source": weights.name,
-        "layout": layout.name,
-        "sha256": Digests("sha256").read(out).values()[0],
-        "left_out": left_out,
-        "same_features": same_features,
-    })
+        "source": weights.name, "layout": layout.name, "sha256": digest, "left_out": left_out,
+        "same_features": same_features})
     _logger.info("%s (layout %s) written to %s (layout %s): %d entries, %d left out", weights.name,
                  found.layout.name, out, layout.name, len(state) + len(kept), len(left_out))
     if not same_features:
@@ -73,7 +70,11 @@ def convert(source: Source, target_layout: str, out: str | os.PathLike) -> Path:
 def _compare(out: Path, state: Mapping[str, Tensor]) -> None:
     written = read(out)
     for name, tensor in state.items():
-        if name not in written or not _same(written[name], tensor):
+        read_again = written.get(name)
+        # Weights of a training that failed are weights too, so that NaN equals NaN.
+        if (read_again is None or read_again.dtype != tensor.dtype
+                or read_again.shape != tensor.shape
+                or not torch.allclose(read_again, tensor, rtol=0, atol=0, equal_nan=True)):
             out.unlink()
             raise ResNeStError(f"{out} was removed: {name} reads otherwise than it was written.")
 
@@ -91,21 +92,9 @@ def _compare_features(out: Path, backbone: Mapping[str, Tensor]) -> bool:
     return True
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
-    alike = a.dtype == b.dtype and a.shape == b.shape
-    # Weights of a training that failed are weights too.
-    return alike and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True)
-
-
 def _features_of(backbone: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """The features that a network with these weights gives of one fixed random image.
-
-    Args:
-        backbone: weights under our names, without prefix; entries of a classifier do not matter.
-
-    Returns:
-        Features by name; None where the weights are a part of a network, or of one of another kind.
-    """
+    """The features, by name, that a network with these weights gives of one fixed random image;
+    None where they are a part of a network, or of one of another kind."""
     network = _rebuild(backbone)
     if network is None:
         return None
@@ -124,8 +113,7 @@ def _rebuild(backbone: Mapping[str, Tensor]) -> ResNeSt | None:
     stem = backbone.get("stem.conv1_1.weight", backbone.get("stem.conv1.weight"))
     if architecture is None or stem is None or stem.dim() != 4:
         return None
-    norms = {"BN": "running_mean", "GN": "weight"}
-    norm = next((name for name, part in norms.items()
+    norm = next((name for name, part in (("BN", "running_mean"), ("GN", "weight"))
                  if f"res2.0.conv1.norm.{part}" in backbone), "")
     with torch.device("meta"):  # nothing is initialised only to be overwritten
         return ResNeSt(architecture, norm=norm, in_channels=stem.shape[1],

@@ -13,16 +13,9 @@ import torch
 from filelock import FileLock
 
 from resnest_dense.errors import ResNeStError
-from resnest_dense.weights import catalog
+from resnest_dense.weights import catalog, transfer
 from resnest_dense.weights.catalog import Entry
-from resnest_dense.weights.transfer import (
-    AddressFailed,
-    ConnectionCut,
-    Digests,
-    Progress,
-    receive,
-    unpack,
-)
+from resnest_dense.weights.transfer import AddressFailed, Digests, Progress
 
 __all__ = ["fetch", "verify", "weights_dir"]
 
@@ -67,7 +60,10 @@ def fetch(source: Entry | str, *, directory: str | os.PathLike | None = None,
             address with its reason, and says where to put the file by hand.
     """
     if isinstance(source, str) and source.startswith("file:"):
-        return _local(source)
+        local = Path(urllib.request.url2pathname(urlsplit(source).path))
+        if not local.is_file():
+            raise ResNeStError(f"{source}: there is no file {local}.")
+        return local
     wanted = _wanted(source)
     folder = weights_dir() if directory is None else Path(directory)
     path = folder / wanted.file
@@ -79,10 +75,9 @@ def fetch(source: Entry | str, *, directory: str | os.PathLike | None = None,
             if not path.exists():
                 _fetch(wanted, path, progress or (lambda done, total: None))
     except OSError as error:
-        raise ResNeStError(
-            f"Writing {path} failed: {error}. Make room there, or name another folder in "
-            f"{_FOLDER_VARIABLE}; what arrived stays beside it and is resumed."
-        ) from error
+        raise ResNeStError(f"Writing {path} failed: {error}. Make room there, or name another "
+                           f"folder in {_FOLDER_VARIABLE}; what arrived stays beside it and is "
+                           "resumed.") from error
     return path
 
 
@@ -98,10 +93,9 @@ def verify(path: str | os.PathLike) -> Entry:
     digests = Digests("unstated").read(path)
     entry = next(filter(None, map(catalog.find, (path.name, *digests.values()))), None)
     if entry is None:
-        raise ResNeStError(
-            f"{path}: the catalog has no file of this name or hash; its SHA-256 is "
-            f"{digests.values()[0]}. It may be whole all the same, but nobody published its hash."
-        )
+        raise ResNeStError(f"{path}: the catalog has no file of this name or hash; its SHA-256 is "
+                           f"{digests.values()[0]}. It may be whole all the same, but nobody "
+                           "published its hash.")
     if entry.hash is None:
         raise ResNeStError(f"{path} cannot be checked: no hash of {entry.name} was published.")
     if wrong := digests.check(entry.hash):
@@ -128,13 +122,6 @@ def _wanted(source: Entry | str) -> _Wanted:
 
 def _of(entry: Entry, addresses: Iterable[str]) -> _Wanted:
     return _Wanted(entry.file, tuple(addresses), entry.hash, entry.hash_kind, entry.dead)
-
-
-def _local(address: str) -> Path:
-    path = Path(urllib.request.url2pathname(urlsplit(address).path))
-    if not path.is_file():
-        raise ResNeStError(f"{address}: there is no file {path}.")
-    return path
 
 
 def _fetch(wanted: _Wanted, path: Path, progress: Progress) -> None:
@@ -169,14 +156,15 @@ def _try_address(address: str, path: Path, wanted: _Wanted, progress: Progress) 
         resume = wanted.hash is not None and before > 0
         digests = Digests(wanted.hash_kind)
         try:
-            receive(address, received, resume=resume, digests=digests, progress=progress)
-        except ConnectionCut:
+            transfer.receive(address, received, resume=resume, digests=digests,
+                             progress=progress)
+        except transfer.ConnectionCut:
             if wanted.hash is not None and received.stat().st_size > before:
                 continue
             raise
         if zipped:
             digests = Digests(wanted.hash_kind)
-            unpack(received, path.name, part, digests=digests)
+            transfer.unpack(received, path.name, part, digests=digests)
         wrong = wanted.hash and digests.check(wanted.hash)
         if not wrong:
             return part

@@ -83,10 +83,9 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], tuple[s
             f"{path} is a plain pickle, as detectron2's .pkl files of numpy arrays are; opening it "
             "can run code, so it was not opened. " + _recipe(path, "pickle.load(open({}, 'rb'))")
         )
-    raise ResNeStError(
-        f"{path} is not a file of weights: it starts with {head[:24]!r}. A failed download leaves "
-        "such a file (an error page, a Git LFS pointer): fetch it again."
-    )
+    raise ResNeStError(f"{path} is not a file of weights: it starts with {head[:24]!r}. A failed "
+                       "download leaves such a file (an error page, a Git LFS pointer): fetch it "
+                       "again.")
 
 
 def write(state: Mapping[str, Tensor], path: str | os.PathLike) -> None:
@@ -179,20 +178,16 @@ def _check_archive(path: Path) -> None:
     # torch never compresses, so what is unpacked cannot be more than the file.
     unpacked = sum(member.file_size for member in members)
     if unpacked > size:
-        raise ResNeStError(
-            f"{path} has {size} bytes and unpacks to {unpacked}: torch.save does not compress, so "
-            "this is no file of weights but an archive of something else, or a trap (a zip bomb)."
-        )
+        raise ResNeStError(f"{path} has {size} bytes and unpacks to {unpacked}: torch.save does "
+                           "not compress, so this is no file of weights but an archive of "
+                           "something else, or a trap (a zip bomb).")
     names = [member.filename for member in members]
     if any(name.endswith("/constants.pkl") for name in names):
-        raise ResNeStError(
-            f"{path} is a TorchScript program: give the weights that it was made from, or save "
-            "torch.jit.load(path).state_dict() and give that."
-        )
+        raise ResNeStError(f"{path} is a TorchScript program: give the weights that it was made "
+                           "from, or save torch.jit.load(path).state_dict() and give that.")
     if not any(name.endswith("data.pkl") for name in names):
-        raise ResNeStError(
-            f"{path} is an archive of {', '.join(names[:3])}: unpack it and give the file inside."
-        )
+        raise ResNeStError(f"{path} is an archive of {', '.join(names[:3])}: unpack it and give "
+                           "the file inside.")
 
 
 def _tensors(state: Any, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -207,16 +202,13 @@ def _tensors(state: Any, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]
                if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
         found = ", ".join(map(str, list(top)[:5])) if isinstance(top, Mapping) else "no names"
-        raise ResNeStError(
-            f"{path} holds no weights: tensors by name are expected, at the top or under one of "
-            f"{', '.join(_WRAPPERS)}; it holds a {type(top).__name__} with {found or 'nothing'}."
-        )
+        raise ResNeStError(f"{path} holds no weights: tensors by name are expected, at the top or "
+                           f"under one of {', '.join(_WRAPPERS)}; it holds a {type(top).__name__} "
+                           f"with {found or 'nothing'}.")
     return tensors, others
 
 
 def _damaged(path: Path, error: Exception) -> ResNeStError:
     reason = str(error).partition("WeightsUnpickler error: ")[2] or str(error)
-    return ResNeStError(
-        f"{path} is damaged or cut off ({path.stat().st_size} bytes; {reason.splitlines()[0]}): "
-        "fetch it again."
-    )
+    return ResNeStError(f"{path} is damaged or cut off ({path.stat().st_size} bytes; "
+                        f"{reason.splitlines()[0]}): fetch it again.")

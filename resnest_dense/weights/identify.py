@@ -37,10 +37,8 @@ def detect_layout(keys: Iterable[str], *, name: str = "the state dict") -> tuple
                   if any(prefix + stem in keys for stem in layout.stem_keys)]
     if len(found) > 1:
         listed = ", ".join(repr(prefix) for _, prefix in found)
-        raise ResNeStError(
-            f"{name} holds {len(found)} ResNeSts, under the prefixes {listed}: save the entries "
-            "of one of them to a file of their own and load that."
-        )
+        raise ResNeStError(f"{name} holds {len(found)} ResNeSts, under the prefixes {listed}: save "
+                           "the entries of one of them to a file of their own and load that.")
     if not found:
         raise ResNeStError(f"{name} holds no ResNeSt: {_what_it_looks_like(keys)}.")
     layout, prefix = found[0]
@@ -62,21 +60,13 @@ def _what_it_looks_like(keys: Collection[str]) -> str:
 
 @dataclass(frozen=True)
 class Translation:
-    """A state dict with its ResNeSt under our names.
+    """A state dict with its ResNeSt under our names."""
 
-    Args:
-        layout: the layout that it had.
-        prefix: what stood before the ResNeSt's names.
-        backbone: our names, without prefix, to tensors.
-        names: our names to those that the state dict had.
-        rest: the other entries (heads), under the names that they had.
-    """
-
-    layout: Layout
-    prefix: str
-    backbone: dict[str, Tensor]
-    names: dict[str, str]
-    rest: dict[str, Tensor]
+    layout: Layout  # that it had
+    prefix: str  # what stood before the ResNeSt's names
+    backbone: dict[str, Tensor]  # by our names, without prefix
+    names: dict[str, str]  # our names to those that the state dict had
+    rest: dict[str, Tensor]  # the other entries (heads), under the names that they had
 
     def segmentor(self) -> dict[str, Tensor]:
         """The whole state dict under the names of a segmentor of MMSegmentation with our parts.
@@ -103,10 +93,9 @@ def to_ours(state: Mapping[str, Tensor], *, name: str = "the state dict") -> Tra
     backbone, names, rest = {}, {}, {}
     for key, tensor in state.items():
         if key.startswith(prefix) and ".conv2.conv.conv_offset." in key:
-            raise ResNeStError(
-                f"{name}: {key} is of OpenMMLab's deformable ResNeSt, another network than the "
-                "paper's (its offsets see all channels): load it with MMDetection."
-            )
+            raise ResNeStError(f"{name}: {key} is of OpenMMLab's deformable ResNeSt, another "
+                               "network than the paper's (its offsets see all channels): load it "
+                               "with MMDetection.")
         ours = layout.to_ours(key.removeprefix(prefix)) if key.startswith(prefix) else None
         if ours is None:
             rest[key] = tensor

@@ -34,22 +34,15 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class Layout:
-    """One way to name the weights of a ResNeSt, and of the heads around it.
+    """One way to name the weights of a ResNeSt, and of the heads around it."""
 
-    Args:
-        name: what :func:`get_layout` knows it by.
-        prefix: what is put before the names when a backbone is written in this layout.
-        stages: names of the four stages.
-        renames: rows (name in this layout, our name) with the fields {stage}, {block}, {norm} and
-            {leaf}; the first row that fits decides.
-        heads: rows (name of a head's part in this layout, in a segmentor of ours) with the fields
-            {branch} and {part}; what no row fits is called the same.
-    """
-
-    name: str
-    prefix: str
-    stages: tuple[str, ...]
+    name: str  # what :func:`get_layout` knows it by
+    prefix: str  # put before the names when a backbone is written in this layout
+    stages: tuple[str, ...]  # names of the four stages
+    # Rows (name in this layout, our name) with the fields {stage}, {block}, {norm} and {leaf}.
     renames: Table
+    # The same of heads, ours being those of a segmentor, with the fields {branch} and {part}; what
+    # no row fits is called the same.
     heads: Table = ()
 
     @property
@@ -131,9 +124,7 @@ def from_ours(backbone: Mapping[str, Tensor], layout: Layout, *, prefix: str) ->
     for ours, tensor in backbone.items():
         theirs = layout.from_ours(ours)
         if theirs is None:
-            raise ResNeStError(
-                f"Layout {layout.name!r} has no name for {ours}: its code builds no such part. "
-                "Layout 'detectron2' has names for all."
-            )
+            raise ResNeStError(f"Layout {layout.name!r} has no name for {ours}: its code builds no "
+                               "such part. Layout 'detectron2' has names for all.")
         renamed[prefix + theirs] = tensor
     return renamed

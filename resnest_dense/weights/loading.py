@@ -65,20 +65,15 @@ def prepare(model: nn.Module, weights: Weights, *, strict: bool = True,
         contract=weights.metadata.contract if backbone.in_channels == 3 else None,
     )
     if strict and report.problem:
-        raise ResNeStError(
-            f"{weights.name} does not fit the model. {report.problem} Give weights of the model's "
-            "network, or build that of the weights; resnest_dense.weights.load(..., strict=False) "
-            f"loads what fits.\n{report}"
-        )
-    _announce(report, logger)
-    return values, report
-
-
-def _announce(report: LoadReport, logger: logging.Logger) -> None:
+        raise ResNeStError(f"{weights.name} does not fit the model. {report.problem} Give weights "
+                           "of the model's network, or build that of the weights; "
+                           "resnest_dense.weights.load(..., strict=False) loads what "
+                           f"fits.\n{report}")
     if logger.hasHandlers():
         logger.log(logging.WARNING if report.problem else logging.INFO, "%s", report)
     else:
         print(report, file=sys.stderr)
+    return values, report
 
 
 def _pooling_problem(backbone: ResNeSt, metadata: Metadata) -> str:

@@ -30,10 +30,9 @@ def find_backbone(model: nn.Module) -> tuple[str, ResNeSt]:
     """
     found = {name: module for name, module in model.named_modules() if isinstance(module, ResNeSt)}
     if len(found) != 1:
-        raise ResNeStError(
-            f"{type(model).__name__} has {len(found)} ResNeSts ({', '.join(found) or 'none'}): "
-            "give the part of the model that has the one to load."
-        )
+        raise ResNeStError(f"{type(model).__name__} has {len(found)} ResNeSts "
+                           f"({', '.join(found) or 'none'}): give the part of the model that has "
+                           "the one to load.")
     name, backbone = found.popitem()
     return f"{name}." if name else "", backbone
 
@@ -100,16 +99,12 @@ def _suit(found: Translation, targets: Mapping[str, Tensor],
     if stem in given and stem in targets:
         channels = targets[stem].shape[1]
         if given[stem].shape[1:2] == (3,) and channels != 3:
-            given[stem] = _adapt_stem(given[stem], channels)
+            # One channel gets the sum of the filters, more get them in turn, at the same scale.
+            repeated = given[stem].repeat(1, -(-channels // 3), 1, 1)[:, :channels]
+            given[stem] = (given[stem].sum(dim=1, keepdim=True) if channels == 1
+                           else repeated * (3 / channels))
             notes.append(f"RGB stem adapted to {channels} input channels")
     return given, notes, excused
-
-
-def _adapt_stem(weight: Tensor, in_channels: int) -> Tensor:
-    if in_channels == 1:
-        return weight.sum(dim=1, keepdim=True)
-    repeated = weight.repeat(1, -(-in_channels // 3), 1, 1)[:, :in_channels]
-    return repeated * (3 / in_channels)
 
 
 def _leftovers(keys: Iterable[str], found: Translation, path: str,
@@ -118,7 +113,6 @@ def _leftovers(keys: Iterable[str], found: Translation, path: str,
     "unexpected" ones of heads, and "ignored" ones are left out on purpose."""
     left: dict[str, list[str]] = {"stray": [], "unexpected": [], "ignored": []}
     for key in keys:
-        ours = key.removeprefix(path)
         if key.endswith(COUNTER):
             continue
         if key in found.rest:
@@ -126,6 +120,7 @@ def _leftovers(keys: Iterable[str], found: Translation, path: str,
             heads = "ignored" if path == "" or key.startswith(_CLASSIFIERS) else "unexpected"
             left["stray" if part in found.layout.stages else heads].append(key)
         else:
+            ours = key.removeprefix(path)
             stage = ours.split(".")[0]
             unbuilt = stage in STAGE_NAMES and not hasattr(backbone, stage)
             expected = unbuilt or ours.startswith(_CLASSIFIERS)
@@ -134,8 +129,8 @@ def _leftovers(keys: Iterable[str], found: Translation, path: str,
 
 
 def _difference(in_file: Mapping[str, Tensor], in_model: Mapping[str, Tensor], path: str) -> str:
-    file = describe(in_file)
-    model = describe({key.removeprefix(path): value for key, value in in_model.items()})
+    ours = {key.removeprefix(path): value for key, value in in_model.items()}
+    file, model = describe(in_file), describe(ours)
     if file == model:
         return f"File and model are both {model}, but not built alike (their norms, for one)."
     return f"The file looks like {file}; the model is {model}."

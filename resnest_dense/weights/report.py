@@ -1,7 +1,7 @@
 """What loading did: which weights found their place, and which did not."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from resnest_dense.weights.contract import InputContract
@@ -65,18 +65,14 @@ class LoadReport:
         return self.backbone[0] / self.backbone[1]
 
     def __str__(self) -> str:
-        parts = [f"layout {self.layout}", f"backbone {_share(*self.backbone)}"]
-        if self.heads[1]:
-            parts.append(f"heads {_share(*self.heads)}")
-        text = f"{self.source}: {', '.join(parts)}"
-        lists = {
-            "ignored on purpose": _grouped(self.ignored),
-            "not in the file": _grouped(self.missing),
-            "not in the model": _grouped(self.unexpected),
-            "of another shape": _shortened(map(str, self.mismatched)),
-        }
-        return "; ".join([text, *(f"{what}: {names}" for what, names in lists.items() if names),
-                          *self.notes])
+        heads = f", heads {_share(*self.heads)}" if self.heads[1] else ""
+        lists = {"ignored on purpose": _grouped(self.ignored),
+                 "not in the file": _grouped(self.missing),
+                 "not in the model": _grouped(self.unexpected),
+                 "of another shape": _shortened(map(str, self.mismatched))}
+        return "; ".join([
+            f"{self.source}: layout {self.layout}, backbone {_share(*self.backbone)}{heads}",
+            *(f"{what}: {names}" for what, names in lists.items() if names), *self.notes])
 
 
 def _share(part: int, whole: int) -> str:
@@ -90,9 +86,8 @@ def _shortened(texts: Iterable[str]) -> str:
     return ", ".join(texts[:_SHOWN] + more)
 
 
-def _grouped(names: Iterable[str]) -> str:
+def _grouped(names: Sequence[str]) -> str:
     """The names, or where they are many, the parts of the model that they are in."""
-    names = list(names)
     if len(names) <= _SHOWN:
         return ", ".join(names)
     for depth in (2, 1):

@@ -24,34 +24,21 @@ Source = str | os.PathLike | Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Metadata:
-    """What tensors do not tell.
+    """What tensors do not tell."""
 
-    Args:
-        architectures: the networks that the weights may be of; empty where nothing is known.
-        contract: the input that they were trained on, or None.
-        dilated_form: the form of their dilated stages, or None where they have none.
-    """
-
-    architectures: tuple[str, ...] = ()
-    contract: InputContract | None = None
-    dilated_form: str | None = None
+    architectures: tuple[str, ...] = ()  # that the weights may be of; empty where nothing is known
+    contract: InputContract | None = None  # the input that they were trained on
+    dilated_form: str | None = None  # of their dilated stages, where they have some
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A state dict and what is known of it.
+    """A state dict and what is known of it."""
 
-    Args:
-        name: what messages call it.
-        state: the tensors by name, in any layout.
-        metadata: what the tensors do not tell.
-        others: names of what else the file holds (the state of an optimizer, a log).
-    """
-
-    name: str
-    state: Mapping[str, Tensor]
+    name: str  # what messages call it
+    state: Mapping[str, Tensor]  # by name, in any layout
     metadata: Metadata = Metadata()
-    others: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()  # what else the file holds (the state of an optimizer, a log)
 
 
 def open_weights(source: Source) -> Weights:
@@ -78,10 +65,8 @@ def locate(source: str) -> Path:
         return Path(source)
     if source in catalog.names() or "://" in source:
         return fetch(source)
-    raise ResNeStError(
-        f"{source!r} is neither a file, nor an address, nor a name in the catalog. "
-        f"{near(source, catalog.names())}"
-    )
+    raise ResNeStError(f"{source!r} is neither a file, nor an address, nor a name in the catalog. "
+                       f"{near(source, catalog.names())}")
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -90,18 +75,15 @@ def read_metadata(path: Path) -> Metadata:
     Raises:
         ResNeStError: the file beside it cannot be understood.
     """
-    beside = _beside(path)
+    beside = path.with_name(path.name + ".json")
     if beside.is_file():
         try:
             content = json.loads(beside.read_text(encoding="utf-8"))
-            contract = content["contract"]
-            return Metadata(tuple(content["architectures"]), contract and InputContract(**contract),
-                            content["dilated_form"])
+            contract = content["contract"] and InputContract(**content["contract"])
+            return Metadata(tuple(content["architectures"]), contract, content["dilated_form"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ResNeStError(
-                f"{beside} does not say what {path.name} is: {error!r}. Delete it, or convert the "
-                "weights again."
-            ) from error
+            raise ResNeStError(f"{beside} does not say what {path.name} is: {error!r}. Delete it, "
+                               "or convert the weights again.") from error
     entry = catalog.find(path.name)
     if entry is None:
         return Metadata()
@@ -110,9 +92,5 @@ def read_metadata(path: Path) -> Metadata:
 
 def write_metadata(path: Path, metadata: Metadata, *, about: Mapping[str, Any]) -> None:
     """Keep ``metadata``, and what else there is to say ``about`` the file, beside ``path``."""
-    content = {**about, **asdict(metadata)}
-    _beside(path).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(path.name + ".json")
+    text = json.dumps({**about, **asdict(metadata)}, indent=2) + "\n"
+    path.with_name(path.name + ".json").write_text(text, encoding="utf-8")

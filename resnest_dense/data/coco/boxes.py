@@ -18,11 +18,7 @@ _SHARE = 0.1  # of the boxes must leave the image before their format is doubted
 
 
 def check_boxes(report: CocoReport, entries: Entries) -> np.ndarray:
-    """Checks the bbox of each annotation.
-
-    Args:
-        report: gets the findings.
-        entries: the A annotations.
+    """Checks the bbox of each of the A annotations.
 
     Returns:
         (A, 4) float: x, y, width, height in pixels; NaN where detectron2 cannot use the box or

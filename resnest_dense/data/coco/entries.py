@@ -17,21 +17,13 @@ __all__ = ["Entries", "check_categories", "check_image_entries", "is_extent",
 
 @dataclass(frozen=True)
 class Entries:
-    """The A annotations whose image is in the file, with what other checks ask about them.
+    """The A annotations whose image is in the file, with what other checks ask about them."""
 
-    Args:
-        annotations: their JSON objects.
-        images: the JSON objects of the I images.
-        image: (A,) int, position of each annotation's image.
-        size: (A, 2) float, width and height of that image in pixels; NaN where unusable.
-        crowd: (A,) bool, true where detectron2 takes the annotation for a crowd region.
-    """
-
-    annotations: list[dict]
-    images: list[dict]
-    image: np.ndarray
-    size: np.ndarray
-    crowd: np.ndarray
+    annotations: list[dict]  # their JSON objects
+    images: list[dict]  # the JSON objects of the I images
+    image: np.ndarray  # (A,) int, position of each annotation's image
+    size: np.ndarray  # (A, 2) float, width and height of that image in pixels; NaN where unusable
+    crowd: np.ndarray  # (A,) bool, true where detectron2 takes the annotation for a crowd region
 
     def where(self, index: int) -> str:
         """Names an annotation by its id and its image's file."""
@@ -96,14 +88,8 @@ def check_image_entries(report: CocoReport, images: list[dict]) -> None:
 
 def link_annotations(report: CocoReport, annotations: list[dict], images: list[dict],
                      categories: list[dict]) -> Entries:
-    """Checks the annotation entries and keeps those whose image is in the file.
-
-    Args:
-        report: gets the findings and the counts.
-        annotations: the section.
-        images: the section.
-        categories: each with an id and a name, sorted by id.
-    """
+    """Checks the annotation entries and keeps those whose image is in the file; ``categories``
+    have an id and a name each and are sorted by id."""
     report.annotations = len(annotations)
     if not annotations:
         report.add("no-annotations", "'annotations' is an empty list")

@@ -27,7 +27,6 @@ def check_image_files(report: CocoReport, images: list[dict], image_root: str | 
     """Opens each image file and compares it with its entry; pixels are decoded only in doubt.
 
     Args:
-        report: gets the findings.
         images: the section; entries without a usable file_name are passed over.
         image_root: folder that ``file_name`` starts from.
     """
@@ -51,7 +50,10 @@ def _faults(path: str, image: dict) -> list[tuple[str, str]]:
     """The faults of one file, as (kind, detail)."""
     try:
         with open(path, "rb") as file, Image.open(file) as picture:
-            faults = [*_size_faults(picture, image), *_mode_faults(picture)]
+            faults = [*_size_faults(picture, image)]
+            if picture.mode not in ("RGB", "P"):
+                kind = "image-depth" if picture.mode.startswith(_DEEP) else "image-mode"
+                faults.append((kind, f": mode {picture.mode}"))
             return [*faults, ("image-truncated", "")] if _is_cut(file, picture) else faults
     except (FileNotFoundError, NotADirectoryError):
         return [("image-missing", f": no file {path}")]
@@ -80,13 +82,6 @@ def _orientation(picture: Image.Image) -> int:
     except (OSError, SyntaxError, ValueError, TypeError, struct.error):
         return 1  # detectron2 reads images with broken EXIF as they are
     return orientation if orientation in range(2, 9) else 1
-
-
-def _mode_faults(picture: Image.Image) -> Iterator[tuple[str, str]]:
-    if picture.mode.startswith(_DEEP):
-        yield "image-depth", f": mode {picture.mode}"
-    elif picture.mode not in ("RGB", "P"):
-        yield "image-mode", f": mode {picture.mode}"
 
 
 def _is_cut(file: BinaryIO, picture: Image.Image) -> bool:

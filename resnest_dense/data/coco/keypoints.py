@@ -17,9 +17,6 @@ def check_keypoints(report: CocoReport, entries: Entries, categories: list[dict]
     """Checks the form of all keypoints, and where a model needs them, their number and place.
 
     Args:
-        report: gets the findings.
-        entries: the A annotations.
-        categories: the section.
         keypoints: number that the model predicts; None where it predicts none.
 
     Returns:

@@ -26,9 +26,7 @@ def check_masks(report: CocoReport, entries: Entries, boxes: np.ndarray, *, need
     """Checks the form of each segmentation, and where masks are needed, its content.
 
     Args:
-        report: gets the findings.
-        entries: the A annotations.
-        boxes: (A, 4) x, y, width, height in pixels; NaN where unusable.
+        boxes: of the A annotations, (A, 4) x, y, width, height in pixels; NaN where unusable.
         needed: the model learns masks.
         mask_format: INPUT.MASK_FORMAT, "polygon" or "bitmask"; "" where unknown.
 

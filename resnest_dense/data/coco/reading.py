@@ -22,10 +22,9 @@ def load_coco_json(path: str | Path) -> dict:
     """
     content = load_sections(path)
     if "segments_info" in next(iter(content["annotations"]), ()):
-        raise ResNeStValueError(
-            f"{path} is a panoptic file (its annotations have 'segments_info'): give it as the "
-            "panoptic file of the set, with the folder of its PNGs."
-        )
+        raise ResNeStValueError(f"{path} is a panoptic file (its annotations have "
+                                "'segments_info'): give it as the panoptic file of the set, with "
+                                "the folder of its PNGs.")
     return content
 
 
@@ -45,16 +44,14 @@ def load_sections(path: str | Path) -> dict:
     with gc_paused():
         content = _parse(Path(path))
     if not isinstance(content, dict):
-        raise ResNeStValueError(
-            f"{path} holds a JSON {type(content).__name__}; a COCO file is one object with "
-            f"{', '.join(_SECTIONS)}. Results of a model, for one, are a list and no data set."
-        )
+        raise ResNeStValueError(f"{path} holds a JSON {type(content).__name__}; a COCO file is one "
+                                f"object with {', '.join(_SECTIONS)}. Results of a model, for one, "
+                                "are a list and no data set.")
     missing = [section for section in _SECTIONS if section not in content]
     if missing:
-        raise ResNeStValueError(
-            f"{path} has no {' and no '.join(map(repr, missing))}; it has {sorted(content)}. Give "
-            "a COCO detection, instance, keypoint or panoptic file (not captions or results)."
-        )
+        raise ResNeStValueError(f"{path} has no {' and no '.join(map(repr, missing))}; it has "
+                                f"{sorted(content)}. Give a COCO detection, instance, keypoint or "
+                                "panoptic file (not captions or results).")
     for section in _SECTIONS:
         _check_section(path, section, content[section])
     _check_categories(path, content["categories"])
@@ -81,30 +78,25 @@ def _parse(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ResNeStValueError(
-            f"{path} cannot be read ({error.strerror}). Check the path and the access rights."
-        ) from error
+        raise ResNeStValueError(f"{path} cannot be read ({error.strerror}). Check the path and the "
+                                "access rights.") from error
     except UnicodeDecodeError as error:
-        raise ResNeStValueError(
-            f"{path} is no UTF-8 text (byte {error.start}). Unpack it if it is compressed; save it "
-            "as UTF-8 otherwise."
-        ) from error
+        raise ResNeStValueError(f"{path} is no UTF-8 text (byte {error.start}). Unpack it if it is "
+                                "compressed; save it as UTF-8 otherwise.") from error
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         cut = not text[-100:].rstrip().endswith("}")
         remedy = "It ends too early: copy or download it again." if cut else "Correct it there."
-        raise ResNeStValueError(
-            f"{path} is no valid JSON: {error.msg} at line {error.lineno}, column {error.colno} "
-            f"(character {error.pos} of {len(text)}). {remedy}"
-        ) from error
+        raise ResNeStValueError(f"{path} is no valid JSON: {error.msg} at line {error.lineno}, "
+                                f"column {error.colno} (character {error.pos} of {len(text)}). "
+                                f"{remedy}") from error
 
 
 def _check_section(path: str | Path, section: str, entries: Any) -> None:
     if not isinstance(entries, list):
-        raise ResNeStValueError(
-            f"{path}: {section!r} is a {type(entries).__name__}; COCO wants a list of objects."
-        )
+        raise ResNeStValueError(f"{path}: {section!r} is a {type(entries).__name__}; COCO wants a "
+                                "list of objects.")
     for position, entry in enumerate(entries):
         if not isinstance(entry, dict):
             raise ResNeStValueError(
@@ -118,7 +110,6 @@ def _check_categories(path: str | Path, categories: list[dict]) -> None:
         for key, kind, wanted in (("id", int, "a whole number"), ("name", str, "a text")):
             value = category.get(key)
             if not isinstance(value, kind) or isinstance(value, bool) or value == "":
-                raise ResNeStValueError(
-                    f"{path}: categories[{position}] has {key}={value!r}; give every category "
-                    f"{wanted} as {key!r}, for example {{\"id\": 1, \"name\": \"person\"}}."
-                )
+                raise ResNeStValueError(f"{path}: categories[{position}] has {key}={value!r}; give "
+                                        f"every category {wanted} as {key!r}, for example "
+                                        f"{{\"id\": 1, \"name\": \"person\"}}.")

@@ -24,28 +24,18 @@ _SEVERITIES = {
 
 @dataclass
 class CocoReport(Report):
-    """Everything that ``check_coco`` found in one set.
-
-    Args:
-        json_path: the annotation file.
-        image_root: the folder of its images.
-        images: number of image entries.
-        annotations: number of annotations; of segments in a panoptic set.
-        trained: number of annotations left when detectron2 has dropped its share.
-        classes: number of categories.
-        per_class: annotations of each class name, in the order of the category ids.
-    """
+    """Everything that ``check_coco`` found in one set."""
 
     kinds = KINDS
     unit: ClassVar[str] = "annotations"
 
     json_path: Path
     image_root: Path
-    images: int = 0
-    annotations: int = 0
-    trained: int | None = None
-    classes: int = 0
-    per_class: dict[str, int] = field(default_factory=dict)
+    images: int = 0  # entries
+    annotations: int = 0  # in a panoptic set, of segments
+    trained: int | None = None  # annotations left when detectron2 has dropped its share
+    classes: int = 0  # categories
+    per_class: dict[str, int] = field(default_factory=dict)  # annotations by name, as ids go
 
     def subject(self) -> str:
         return f"{self.json_path} with the images in {self.image_root}"

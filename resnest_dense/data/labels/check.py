@@ -16,20 +16,14 @@ _VALUES = 2**16
 
 @dataclass
 class LabelReport(Report):
-    """What :func:`check_labels` found.
-
-    Args:
-        name: of the set.
-        pairs: number of images.
-        checked: number of images whose label was read.
-        pixels: labelled pixels of each class, in the labels read.
-    """
+    """What :func:`check_labels` found."""
 
     kinds = read_kinds(__file__)
 
-    name: str
-    pairs: int
-    checked: int = 0
+    name: str  # of the set
+    pairs: int  # number of images
+    checked: int = 0  # images whose label was read
+    # Labelled pixels of each class, in the labels read.
     pixels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def subject(self) -> str:
@@ -65,8 +59,7 @@ def check_labels(pairs: Sequence[tuple[str | Path, str | Path]], classes: Sequen
         report.add("empty", name)
     present = []
     for pair in pairs:
-        missing = [str(path) for path in pair if not Path(path).is_file()]
-        if missing:
+        if missing := [str(path) for path in pair if not Path(path).is_file()]:
             report.add("missing", missing[0])
         else:
             present.append(pair)

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from resnest_dense.errors import ResNeStValueError
 
@@ -14,15 +13,10 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes of a set.
+    """The classes of a set."""
 
-    Args:
-        names: name of class 0, 1, ...
-        palette: colour (R, G, B) of each class, 0 to 255, or None.
-    """
-
-    names: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...] | None = None
+    names: tuple[str, ...]  # of class 0, 1, ...
+    palette: tuple[tuple[int, int, int], ...] | None = None  # (R, G, B) of each class, 0 to 255
 
 
 def read_classes(path: str | Path) -> Classes:
@@ -38,10 +32,12 @@ def read_classes(path: str | Path) -> Classes:
     text = path.read_text(encoding="utf-8")
     palette = None
     if path.suffix.lower() == ".json":
-        content = _parse(path, text)
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ResNeStValueError(f"{path} is no JSON: {error}.") from None
         if isinstance(content, dict):
-            palette = content.get("palette")
-            content = content.get("classes")
+            palette, content = content.get("palette"), content.get("classes")
         if not isinstance(content, list) or not all(isinstance(name, str) for name in content):
             raise ResNeStValueError(f"{path}: expected a list of names, or {{\"classes\": [...]}}.")
         names = content
@@ -51,18 +47,9 @@ def read_classes(path: str | Path) -> Classes:
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ResNeStValueError(f"{path}: {f'twice: {twice}' if twice else 'no class in it'}.")
     if palette is not None and (len(palette) != len(names) or any(len(c) != 3 for c in palette)):
-        raise ResNeStValueError(
-            f"{path}: palette has {len(palette)} entries for {len(names)} classes; give [R, G, B] "
-            "for each."
-        )
+        raise ResNeStValueError(f"{path}: palette has {len(palette)} entries for {len(names)} "
+                                "classes; give [R, G, B] for each.")
     return Classes(tuple(names), palette and tuple(map(tuple, palette)))
-
-
-def _parse(path: Path, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ResNeStValueError(f"{path} is no JSON: {error}.") from None
 
 
 def find_pairs(images: str | Path, labels: str | Path) -> list[tuple[Path, Path]]:
@@ -82,10 +69,9 @@ def find_pairs(images: str | Path, labels: str | Path) -> list[tuple[Path, Path]
     pairs = [(p, labels / p.relative_to(images).with_suffix(".png")) for p in found]
     missing = [image.name for image, label in pairs if not label.is_file()]
     if missing:
-        raise ResNeStValueError(
-            f"{len(missing)} of {len(pairs)} images in {images} have no label in {labels} (first: "
-            f"{', '.join(missing[:3])}). A label has its image's name and ends in .png."
-        )
+        raise ResNeStValueError(f"{len(missing)} of {len(pairs)} images in {images} have no label "
+                                f"in {labels} (first: {', '.join(missing[:3])}). A label has its "
+                                "image's name and ends in .png.")
     for (one, label), (other, same) in zip(pairs, pairs[1:]):
         if label == same:
             raise ResNeStValueError(f"{one} and {other} have the same label {label}: rename one.")

@@ -15,22 +15,13 @@ __all__ = ["SegmentationScores", "areas", "score_areas", "score_folders"]
 
 @dataclass(frozen=True)
 class SegmentationScores:
-    """Scores of a set, as shares of 1.
+    """Scores of a set, as shares of 1."""
 
-    Args:
-        pixel_accuracy: labelled pixels that are right.
-        mean_accuracy: share of each class's pixels that are right, averaged over labelled classes.
-        mean_iou: intersection over union averaged over the classes seen in labels or predictions
-            (MMSegmentation, detectron2).
-        mean_iou_all: the same over all classes, those not seen as 0 (PyTorch-Encoding).
-        iou: of each class; NaN where it was not seen.
-    """
-
-    pixel_accuracy: float
-    mean_accuracy: float
-    mean_iou: float
-    mean_iou_all: float
-    iou: np.ndarray
+    pixel_accuracy: float  # labelled pixels that are right
+    mean_accuracy: float  # right share of each class's pixels, averaged over labelled classes
+    mean_iou: float  # over the classes seen in labels or predictions (MMSegmentation, detectron2)
+    mean_iou_all: float  # over all classes, those not seen as 0 (PyTorch-Encoding)
+    iou: np.ndarray  # intersection over union of each class; NaN where it was not seen
 
 
 def areas(prediction: np.ndarray, label: np.ndarray, classes: int, *,
@@ -49,9 +40,8 @@ def areas(prediction: np.ndarray, label: np.ndarray, classes: int, *,
         raise ResNeStValueError(f"prediction is {prediction.shape}, its label {label.shape}.")
     prediction, label = (x[label != ignore_label].astype(np.int64) for x in (prediction, label))
     if label.size and not 0 <= label.min() <= label.max() < classes:
-        raise ResNeStValueError(
-            f"label values from {label.min()} to {label.max()}, and there are {classes} classes."
-        )
+        raise ResNeStValueError(f"label values from {label.min()} to {label.max()}, and there are "
+                                f"{classes} classes.")
     counted = (np.bincount(x[(x >= 0) & (x < classes)], minlength=classes)
                for x in (label[label == prediction], prediction, label))
     return np.stack(list(counted))

@@ -8,13 +8,8 @@ from resnest_dense.data.coco.entries import check_categories, check_image_entrie
 from resnest_dense.data.coco.images import check_image_files
 from resnest_dense.data.coco.reading import load_coco_json
 from resnest_dense.data.coco.report import KINDS, CocoReport
+from resnest_dense.data.panoptic import reading
 from resnest_dense.data.panoptic.pngs import check_pngs, check_stuff
-from resnest_dense.data.panoptic.reading import (
-    load_panoptic_json,
-    name_segment,
-    stuff_labels,
-    thing_categories,
-)
 from resnest_dense.findings import read_kinds
 
 __all__ = ["PANOPTIC_KINDS", "check_panoptic"]
@@ -54,7 +49,7 @@ def check_panoptic(json_path: str | Path, panoptic_root: str | Path, image_root:
     Raises:
         ResNeStValueError: a file that is no panoptic or no instance JSON.
     """
-    content = load_panoptic_json(json_path)
+    content = reading.load_panoptic_json(json_path)
     images, categories = content["images"], content["categories"]
     report = _PanopticReport(Path(json_path), Path(image_root), evaluated=evaluated)
     _check_classes(report, categories, thing_count, stuff_count)
@@ -66,7 +61,7 @@ def check_panoptic(json_path: str | Path, panoptic_root: str | Path, image_root:
     check_pngs(report, content["annotations"], images, panoptic_root, limit)
     if stuff_root is not None:
         check_stuff(report, content["annotations"], images, stuff_root,
-                    len(stuff_labels(categories)), limit)
+                    len(reading.stuff_labels(categories)), limit)
     if check_images:
         check_image_files(report, images, image_root)
     return report
@@ -76,8 +71,8 @@ def _check_classes(report: CocoReport, categories: list[dict], thing_count: int 
                    stuff_count: int | None) -> None:
     categories = sorted(categories, key=lambda category: category["id"])
     check_categories(report, categories, class_names=None, class_count=None)
-    for kind, ours, theirs in (("thing-count", thing_count, thing_categories(categories)),
-                               ("stuff-count", stuff_count, stuff_labels(categories))):
+    for kind, ours, theirs in (("thing-count", thing_count, reading.thing_categories(categories)),
+                               ("stuff-count", stuff_count, reading.stuff_labels(categories))):
         if ours is not None and ours != len(theirs):
             report.add(kind, f"{ours} in the model, {len(theirs)} in the set")
 
@@ -104,18 +99,18 @@ def _check_entries(report: CocoReport, annotations: list[dict], images: list[dic
 
 def _check_segments(report: CocoReport, annotations: list[dict], categories: list[dict]) -> None:
     names = {category["id"]: category["name"] for category in categories}
-    things = thing_categories(categories)
+    things = reading.thing_categories(categories)
     report.per_class = dict.fromkeys(names.values(), 0)
     sides: Counter[bool] = Counter()
     for entry in annotations:
         ids = Counter(segment.get("id") for segment in entry["segments_info"])
         for segment_id, count in ids.items():
             if count > 1:
-                report.add("segment-id-repeated",
-                           f"{name_segment(entry, segment_id)}, {count} times")
+                where = reading.name_segment(entry, segment_id)
+                report.add("segment-id-repeated", f"{where}, {count} times")
         for segment in entry["segments_info"]:
             report.annotations += 1
-            where = name_segment(entry, segment.get("id"))
+            where = reading.name_segment(entry, segment.get("id"))
             category = segment.get("category_id")
             if type(segment.get("id")) is not int or not 0 < segment["id"] < 2**24:
                 report.add("segment-id", where)
@@ -132,13 +127,12 @@ def _check_segments(report: CocoReport, annotations: list[dict], categories: lis
 
 
 def _compare(report: CocoReport, instances: dict, content: dict) -> None:
-    things = thing_categories(content["categories"])
+    things = reading.thing_categories(content["categories"])
     theirs = {category["id"]: category["name"] for category in instances["categories"]}
     for category_id in sorted(theirs.keys() | things.keys()):
         if theirs.get(category_id) != things.get(category_id):
-            report.add("instances-things",
-                       f"category id {category_id}: {theirs.get(category_id)!r} there, "
-                       f"{things.get(category_id)!r} here")
+            report.add("instances-things", f"category id {category_id}: "
+                       f"{theirs.get(category_id)!r} there, {things.get(category_id)!r} here")
     known = {entry.get("image_id") for entry in content["annotations"]}
     for image in instances["images"]:
         if image.get("id") not in known:

@@ -12,12 +12,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from resnest_dense.data.panoptic.reading import (
-    UNLABELLED,
-    load_panoptic_json,
-    read_segment_ids,
-    thing_categories,
-)
+from resnest_dense.data.panoptic import reading
 
 __all__ = ["write_instances", "write_stuff_labels"]
 
@@ -44,8 +39,8 @@ def write_stuff_labels(panoptic_json: str | Path, panoptic_root: str | Path, out
         return False
 
     def derive(entry: dict) -> None:
-        ids = read_segment_ids(os.path.join(panoptic_root, entry["file_name"]))
-        semantic = np.full(ids.shape, UNLABELLED, dtype=np.uint8)
+        ids = reading.read_segment_ids(os.path.join(panoptic_root, entry["file_name"]))
+        semantic = np.full(ids.shape, reading.UNLABELLED, dtype=np.uint8)
         for segment in entry["segments_info"]:
             semantic[ids == segment["id"]] = labels.get(segment["category_id"], 0)
         path = out / entry["file_name"]
@@ -54,7 +49,7 @@ def write_stuff_labels(panoptic_json: str | Path, panoptic_root: str | Path, out
 
     with ThreadPoolExecutor() as pool:
         # The list raises what a thread has raised.
-        list(pool.map(derive, load_panoptic_json(panoptic_json)["annotations"]))
+        list(pool.map(derive, reading.load_panoptic_json(panoptic_json)["annotations"]))
     _sign(out, stamp)
     return True
 
@@ -74,11 +69,11 @@ def write_instances(panoptic_json: str | Path, panoptic_root: str | Path, out: s
     stamp = _stamp_of(panoptic_json)
     if out.is_file() and _is_current(out.parent, stamp):
         return False
-    content = load_panoptic_json(panoptic_json)
-    things = thing_categories(content["categories"])
+    content = reading.load_panoptic_json(panoptic_json)
+    things = reading.thing_categories(content["categories"])
 
     def find_things(entry: dict) -> list[dict]:
-        ids = read_segment_ids(os.path.join(panoptic_root, entry["file_name"]))
+        ids = reading.read_segment_ids(os.path.join(panoptic_root, entry["file_name"]))
         return [{"image_id": entry["image_id"], "category_id": segment["category_id"],
                  "iscrowd": segment.get("iscrowd", 0), **_describe(ids == segment["id"])}
                 for segment in entry["segments_info"] if segment["category_id"] in things]

@@ -28,7 +28,6 @@ def check_pngs(report: CocoReport, annotations: list[dict], images: list[dict],
     """Reads the PNG of each annotation and compares it with image and segments.
 
     Args:
-        report: gets the findings.
         annotations: the section; entries without a file_name are passed over.
         images: the section.
         panoptic_root: folder that ``file_name`` starts from.

@@ -31,10 +31,9 @@ def load_panoptic_json(path: str | Path) -> dict:
     for position, entry in enumerate(content["annotations"]):
         segments = entry.get("segments_info")
         if not isinstance(segments, list) or not all(isinstance(s, dict) for s in segments):
-            raise ResNeStValueError(
-                f"{path}: annotations[{position}] has no list of objects 'segments_info', so this "
-                "is no panoptic file. Give the JSON whose annotations are one an image."
-            )
+            raise ResNeStValueError(f"{path}: annotations[{position}] has no list of objects "
+                                    "'segments_info', so this is no panoptic file. Give the JSON "
+                                    "whose annotations are one an image.")
         _check_ids(path, f"annotations[{position}]", entry, "image_id")
         for segment in segments:
             _check_ids(path, f"a segment of annotations[{position}]", segment, "id", "category_id")
@@ -42,15 +41,13 @@ def load_panoptic_json(path: str | Path) -> dict:
         _check_ids(path, f"images[{position}]", image, "id")
     for category in content["categories"]:
         if category.get("isthing") not in (0, 1):
-            raise ResNeStValueError(
-                f"{path}: category {category['name']!r} has isthing={category.get('isthing')!r}; "
-                "write 1 for objects that are counted and 0 for stuff (sky, grass)."
-            )
+            raise ResNeStValueError(f"{path}: category {category['name']!r} has "
+                                    f"isthing={category.get('isthing')!r}; write 1 for objects "
+                                    "that are counted and 0 for stuff (sky, grass).")
         if category["id"] == 0:
-            raise ResNeStValueError(
-                f"{path}: category {category['name']!r} has id 0, which detectron2 takes for all "
-                "things together: number the categories from 1."
-            )
+            raise ResNeStValueError(f"{path}: category {category['name']!r} has id 0, which "
+                                    "detectron2 takes for all things together: number the "
+                                    "categories from 1.")
     if len(stuff_labels(content["categories"])) > _MOST_STUFF:
         raise ResNeStValueError(f"{path} has more than {_MOST_STUFF} stuff categories, which is "
                                 "all that detectron2's label images can number.")
@@ -92,9 +89,8 @@ def name_segment(entry: dict, segment_id: Any) -> str:
 def _check_ids(path: str | Path, where: str, entry: dict, *keys: str) -> None:
     for key in keys:
         if isinstance(entry.get(key), (list, dict)):
-            raise ResNeStValueError(
-                f"{path}: {where} has {key}={entry[key]!r}; write a whole number."
-            )
+            raise ResNeStValueError(f"{path}: {where} has {key}={entry[key]!r}; write a whole "
+                                    "number.")
 
 
 def _named(categories: list[dict], isthing: int) -> dict[int, str]:
