@@ -19,7 +19,6 @@ __all__ = ["InputSettings", "check_input", "check_learning_rate", "check_norms",
 # arXiv 1803.08494: the error of batch norm rises from 8 images a group on).
 _LEAST_IMAGES = 8
 _IMAGENET_MEAN = {"RGB": (123.675, 116.28, 103.53), "BGR": (103.53, 116.28, 123.675)}
-_OTHER_ORDER = {"RGB": "BGR", "BGR": "RGB"}
 
 
 @dataclass(frozen=True)
@@ -75,9 +74,9 @@ def _range_problem(top: float, settings: InputSettings) -> str:
 
 
 def _order_problem(settings: InputSettings) -> str:
-    other = _OTHER_ORDER.get(settings.order)
-    if (other is None or len(settings.mean) != 3
-            or any(abs(a - b) > 1 for a, b in zip(settings.mean, _IMAGENET_MEAN[other]))):
+    other = settings.order[::-1]
+    if other not in _IMAGENET_MEAN or len(settings.mean) != 3 or not all(
+            abs(a - b) <= 1 for a, b in zip(settings.mean, _IMAGENET_MEAN[other])):
         return ""
     order_key, mean_key, _ = settings.keys
     return (f"{order_key} gives {settings.order}, and {mean_key} {list(settings.mean)} is in the "

@@ -120,17 +120,16 @@ def _read_catalog(path: Path) -> Mapping[str, Entry]:
 
 
 def _read_entry(name: str, row: dict[str, Any], data: Mapping[str, Any]) -> Entry:
-    file, options = row["file"], row.get("options", {})
+    file, options = row["file"], row.pop("options", {})
     places = {"name": quote(name), "file": quote(file), "stem": quote(Path(file).stem)}
-    parts = [address.partition(":") for address in row["addresses"]]
+    parts = [address.partition(":") for address in row.pop("addresses")]
     if "deform" in options:
         deform = options["deform"]
         options = {**options, "deform": Deformable(**{**deform, "stages": tuple(deform["stages"])})}
-    return Entry(**{
-        **{key: value for key, value in row.items() if key != "entries"},
-        "name": name,
-        "addresses": tuple(data["addresses"][place].format(**places, id=identity)
-                           for place, _, identity in parts),
-        "contract": InputContract(**data["contracts"][row["contract"]]),
-        "options": options,
-    })
+    return Entry(
+        name=name,
+        addresses=tuple(data["addresses"][place].format(**places, id=identity)
+                        for place, _, identity in parts),
+        contract=InputContract(**data["contracts"][row.pop("contract")]),
+        options=options,
+        **{key: value for key, value in row.items() if key != "entries"})

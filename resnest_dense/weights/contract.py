@@ -76,12 +76,9 @@ def check_contract(contract: InputContract, *, channel_order: str, mean: Sequenc
     """
     given = InputContract(channel_order, value_range, mean, std)
     wanted = contract.scaled(value_range)
-    same = (
-        given.channel_order == wanted.channel_order
-        and np.allclose(given.mean, wanted.mean, rtol=0, atol=_MEAN_TOLERANCE * value_range)
-        and np.allclose(given.std, wanted.std, rtol=_STD_TOLERANCE, atol=0)
-    )
-    if not same:
+    if (given.channel_order != wanted.channel_order
+            or not np.allclose(given.mean, wanted.mean, rtol=0, atol=_MEAN_TOLERANCE * value_range)
+            or not np.allclose(given.std, wanted.std, rtol=_STD_TOLERANCE, atol=0)):
         order_key, mean_key, std_key = keys
         raise ResNeStValueError(
             f"The input does not suit {source}: they expect {contract}; the config gives {given}. "

@@ -4,7 +4,6 @@ import hashlib
 import logging
 import os
 import urllib.request
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -104,24 +103,24 @@ def verify(path: str | os.PathLike) -> Entry:
 
 
 def _wanted(source: Entry | str) -> _Wanted:
-    if isinstance(source, Entry) or source in catalog.names() or "://" not in source:
-        entry = source if isinstance(source, Entry) else catalog.get(source)
-        return _of(entry, entry.addresses)
-    name = unquote(urlsplit(source).path).rpartition("/")[2]
-    # PyTorch-Encoding's files are published in archives.
-    unzipped = f"{name.removesuffix('.zip')}.pth"
-    found = catalog.find(name) or catalog.find(source) or catalog.find(unzipped)
-    if found is not None:
-        return _of(found, dict.fromkeys([source, *found.addresses]))
+    given, name = [], ""
+    if isinstance(source, Entry):
+        entry: Entry | None = source
+    elif source in catalog.names() or "://" not in source:
+        entry = catalog.get(source)
+    else:
+        given, name = [source], unquote(urlsplit(source).path).rpartition("/")[2]
+        # PyTorch-Encoding's files are published in archives.
+        unzipped = f"{name.removesuffix('.zip')}.pth"
+        entry = catalog.find(name) or catalog.find(source) or catalog.find(unzipped)
+    if entry is not None:
+        addresses = tuple(dict.fromkeys([*given, *entry.addresses]))
+        return _Wanted(entry.file, addresses, entry.hash, entry.hash_kind, entry.dead)
     if not name:
         raise ResNeStError(f"{source} names no file: give the address of a weight file.")
     # Many addresses end in the same word ("model.safetensors"), and the folder is one.
-    digest = hashlib.sha256(source.encode()).hexdigest()[:8]
-    return _Wanted(f"{digest}-{name}", (source,))
-
-
-def _of(entry: Entry, addresses: Iterable[str]) -> _Wanted:
-    return _Wanted(entry.file, tuple(addresses), entry.hash, entry.hash_kind, entry.dead)
+    digest = hashlib.sha256(str(source).encode()).hexdigest()[:8]
+    return _Wanted(f"{digest}-{name}", tuple(given))
 
 
 def _fetch(wanted: _Wanted, path: Path, progress: Progress) -> None:
@@ -141,8 +140,7 @@ def _fetch(wanted: _Wanted, path: Path, progress: Progress) -> None:
         "\n".join([f"{wanted.file} could not be fetched:", *failures])
         + "\nNone of its addresses answered when last looked at." * wanted.dead
         + f"\nGet it by other means and put it at {path}, or set {_FOLDER_VARIABLE} to the folder "
-        "that has it."
-    )
+        "that has it.")
 
 
 def _try_address(address: str, path: Path, wanted: _Wanted, progress: Progress) -> Path:

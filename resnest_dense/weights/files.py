@@ -81,8 +81,7 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], tuple[s
     if head.startswith(b"\x80"):
         raise ResNeStError(
             f"{path} is a plain pickle, as detectron2's .pkl files of numpy arrays are; opening it "
-            "can run code, so it was not opened. " + _recipe(path, "pickle.load(open({}, 'rb'))")
-        )
+            "can run code, so it was not opened. " + _recipe(path, "pickle.load(open({}, 'rb'))"))
     raise ResNeStError(f"{path} is not a file of weights: it starts with {head[:24]!r}. A failed "
                        "download leaves such a file (an error page, a Git LFS pointer): fetch it "
                        "again.")
@@ -136,8 +135,7 @@ def _read_pickle(path: Path, *, mmap: bool) -> Any:
             raise _damaged(path, error) from error
         raise ResNeStError(
             f"{path} holds Python objects ({names[0]}) and opening it would run code, so it was "
-            "not opened. " + _recipe(path, "torch.load({}, weights_only=False)")
-        ) from error
+            "not opened. " + _recipe(path, "torch.load({}, weights_only=False)")) from error
     except (RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise _damaged(path, error) from error
 
@@ -160,12 +158,10 @@ def _only_replacements() -> Iterator[None]:
 
 
 def _recipe(path: Path, opening: str) -> str:
-    return (
-        "If you trust whoever made it, turn it into plain weights once, in Python: state = "
-        f"{opening.format(repr(str(path)))}; state = state.get('state_dict', state.get('model', "
-        "state)); torch.save({name: torch.as_tensor(value) for name, value in state.items()}, "
-        f"{str(path.with_suffix('.plain.pth'))!r})"
-    )
+    return ("If you trust whoever made it, turn it into plain weights once, in Python: state = "
+            f"{opening.format(repr(str(path)))}; state = state.get('state_dict', "
+            "state.get('model', state)); torch.save({name: torch.as_tensor(value) for name, value "
+            f"in state.items()}}, {str(path.with_suffix('.plain.pth'))!r})")
 
 
 def _check_archive(path: Path) -> None:

@@ -18,10 +18,6 @@ __all__ = ["Translation", "describe", "detect_layout", "possible_architectures",
 def detect_layout(keys: Iterable[str], *, name: str = "the state dict") -> tuple[Layout, str]:
     """The layout of a state dict, and the prefix under which the ResNeSt's names stand in it.
 
-    Args:
-        keys: its names.
-        name: what messages call it.
-
     Raises:
         ResNeStError: no ResNeSt, or more than one; the message says what the names look like.
     """
@@ -29,12 +25,11 @@ def detect_layout(keys: Iterable[str], *, name: str = "the state dict") -> tuple
     encoding = LAYOUTS["encoding"]
     found = []
     for layout in LAYOUTS.values():
-        if layout is encoding:
-            continue
         end = layout.attention_key
         prefixes = [key.removesuffix(end) for key in keys if key == end or key.endswith("." + end)]
         found += [(layout, prefix) for prefix in prefixes
-                  if any(prefix + stem in keys for stem in layout.stem_keys)]
+                  if layout is not encoding
+                  and any(prefix + stem in keys for stem in layout.stem_keys)]
     if len(found) > 1:
         listed = ", ".join(repr(prefix) for _, prefix in found)
         raise ResNeStError(f"{name} holds {len(found)} ResNeSts, under the prefixes {listed}: save "
@@ -82,10 +77,6 @@ class Translation:
 def to_ours(state: Mapping[str, Tensor], *, name: str = "the state dict") -> Translation:
     """``state``, in any layout, with the names of its ResNeSt translated into ours; no copies.
 
-    Args:
-        state: tensors by name.
-        name: what messages call it.
-
     Raises:
         ResNeStError: no ResNeSt, more than one, or a deformable one of MMDetection.
     """
@@ -124,11 +115,9 @@ def describe(backbone: Mapping[str, Tensor]) -> str:
         return "a part of a ResNeSt"
     names = possible_architectures(backbone) or ["a ResNeSt of its own kind"]
     deformable = any("conv2_offset" in name for name in backbone)
-    return (
-        f"{' or '.join(names)} ({'-'.join(map(str, architecture.blocks))} blocks, stem width "
-        f"{architecture.stem_width}, radix {architecture.radix}, cardinality "
-        f"{architecture.cardinality}, {'deformable' if deformable else 'not deformable'})"
-    )
+    return (f"{' or '.join(names)} ({'-'.join(map(str, architecture.blocks))} blocks, stem width "
+            f"{architecture.stem_width}, radix {architecture.radix}, cardinality "
+            f"{architecture.cardinality}, {'deformable' if deformable else 'not deformable'})")
 
 
 def read_architecture(backbone: Mapping[str, Tensor]) -> Architecture | None:
@@ -153,5 +142,4 @@ def read_architecture(backbone: Mapping[str, Tensor]) -> Architecture | None:
     cardinality = max(width // (wide.shape[1] * radix), 1)
     return Architecture(
         blocks, stem_width=64 if stem is None else stem.shape[0], radix=radix,
-        cardinality=cardinality, bottleneck_width=width // cardinality, deep_stem=stem is not None,
-    )
+        cardinality=cardinality, bottleneck_width=width // cardinality, deep_stem=stem is not None)

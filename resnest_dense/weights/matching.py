@@ -99,10 +99,10 @@ def _suit(found: Translation, targets: Mapping[str, Tensor],
     if stem in given and stem in targets:
         channels = targets[stem].shape[1]
         if given[stem].shape[1:2] == (3,) and channels != 3:
-            # One channel gets the sum of the filters, more get them in turn, at the same scale.
-            repeated = given[stem].repeat(1, -(-channels // 3), 1, 1)[:, :channels]
+            # One channel gets the sum of the filters; more get them in turn, at the same scale.
+            in_turn = given[stem].repeat(1, -(-channels // 3), 1, 1)[:, :channels]
             given[stem] = (given[stem].sum(dim=1, keepdim=True) if channels == 1
-                           else repeated * (3 / channels))
+                           else in_turn * (3 / channels))
             notes.append(f"RGB stem adapted to {channels} input channels")
     return given, notes, excused
 

@@ -79,8 +79,9 @@ def read_metadata(path: Path) -> Metadata:
     if beside.is_file():
         try:
             content = json.loads(beside.read_text(encoding="utf-8"))
-            contract = content["contract"] and InputContract(**content["contract"])
-            return Metadata(tuple(content["architectures"]), contract, content["dilated_form"])
+            contract = content["contract"]
+            return Metadata(tuple(content["architectures"]), contract and InputContract(**contract),
+                            content["dilated_form"])
         except (ValueError, KeyError, TypeError) as error:
             raise ResNeStError(f"{beside} does not say what {path.name} is: {error!r}. Delete it, "
                                "or convert the weights again.") from error

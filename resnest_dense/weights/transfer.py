@@ -19,11 +19,7 @@ _KINDS = {"sha256": ("sha256",), "sha1": ("sha1",), "unstated": ("sha256", "sha1
 
 
 class Digests:
-    """Digests of one stream of bytes, computed together.
-
-    Args:
-        kind: "sha256", "sha1", or "unstated" for all that are in use.
-    """
+    """Digests of one stream of bytes of a kind: "sha256", "sha1", or "unstated" for all in use."""
 
     def __init__(self, kind: str):
         self._digests = [hashlib.new(name) for name in _KINDS[kind]]

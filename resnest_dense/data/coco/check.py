@@ -5,14 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from resnest_dense.data.coco import entries
 from resnest_dense.data.coco.boxes import check_boxes
-from resnest_dense.data.coco.entries import (
-    Entries,
-    check_categories,
-    check_image_entries,
-    link_annotations,
-    name_image,
-)
 from resnest_dense.data.coco.images import check_image_files
 from resnest_dense.data.coco.keypoints import check_keypoints
 from resnest_dense.data.coco.masks import check_masks
@@ -50,28 +44,29 @@ def check_coco(json_path: str | Path, image_root: str | Path, *,
         report = CocoReport(Path(json_path), Path(image_root), evaluated=evaluated)
         images = content["images"]
         categories = sorted(content["categories"], key=lambda category: category["id"])
-        check_categories(report, categories, class_names=class_names, class_count=class_count)
-        check_image_entries(report, images)
-        entries = link_annotations(report, content["annotations"], images, categories)
-        boxes = check_boxes(report, entries)
-        unloaded, empty = check_masks(report, entries, boxes, needed=need_masks,
+        entries.check_categories(report, categories, class_names=class_names,
+                                 class_count=class_count)
+        entries.check_image_entries(report, images)
+        linked = entries.link_annotations(report, content["annotations"], images, categories)
+        boxes = check_boxes(report, linked)
+        unloaded, empty = check_masks(report, linked, boxes, needed=need_masks,
                                       mask_format=mask_format)
-        unmarked = check_keypoints(report, entries, categories, keypoints)
-        _count_trained(report, entries, loaded=~entries.crowd & ~unloaded,
+        unmarked = check_keypoints(report, linked, categories, keypoints)
+        _count_trained(report, linked, loaded=~linked.crowd & ~unloaded,
                        usable=np.isfinite(boxes).all(axis=1) & ~empty & ~unmarked)
     if check_images:
         check_image_files(report, images, image_root)
     return report
 
 
-def _count_trained(report: CocoReport, entries: Entries, *, loaded: np.ndarray,
+def _count_trained(report: CocoReport, linked: entries.Entries, *, loaded: np.ndarray,
                    usable: np.ndarray) -> None:
     """Finds images without an object, and what is left to train on."""
 
     def describe(position: int) -> str:
-        return name_image(entries.images[position])
+        return entries.name_image(linked.images[position])
 
-    all_of, loaded_of = (np.bincount(entries.image[chosen], minlength=len(entries.images))
+    all_of, loaded_of = (np.bincount(linked.image[chosen], minlength=len(linked.images))
                          for chosen in (slice(None), loaded))
     report.add_where("image-empty", all_of == 0, describe)
     report.add_where("image-only-crowds", (all_of > 0) & (loaded_of == 0), describe)

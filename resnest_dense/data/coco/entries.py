@@ -33,14 +33,8 @@ class Entries:
 
 def check_categories(report: CocoReport, categories: list[dict], *,
                      class_names: Sequence[str] | None, class_count: int | None) -> None:
-    """Checks the categories among themselves and against the classes of the model.
-
-    Args:
-        report: gets the findings and the class count.
-        categories: each with an id and a name, sorted by id.
-        class_names: of the model, in order; None does not compare.
-        class_count: of the model; None does not compare.
-    """
+    """Checks the categories, sorted by id and each with an id and a name, among themselves, and
+    against names and number of the model's classes where these are not None."""
     report.classes = len(categories)
     if not categories:
         report.add("no-categories", "'categories' is an empty list")

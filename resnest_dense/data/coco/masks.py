@@ -56,21 +56,18 @@ def _form_fault(mask: Any) -> str | None:
         return None
     if isinstance(mask, dict):
         size, counts = mask.get("size"), mask.get("counts")
-        if isinstance(size, list) and len(size) == 2 and isinstance(counts, (list, str)):
-            return None if _are_counts(size, counts) else "rle-form"
-        return "rle-form"
+        if not (isinstance(size, list) and len(size) == 2 and isinstance(counts, (list, str))):
+            return "rle-form"
+        # detectron2 compresses lists while it loads, masks needed or not; runs have 32 bits then.
+        values = [*size, *counts] if isinstance(counts, list) else size
+        fine = all(type(value) is int and 0 <= value < 2**32 for value in values)
+        return None if fine else "rle-form"
     if not isinstance(mask, list) or not all(isinstance(polygon, list) for polygon in mask):
         return "mask-form"
     valid = sum(map(_has_points, mask))
     if valid == len(mask):
         return None
     return "polygon-invalid" if valid else "polygon-none-valid"
-
-
-def _are_counts(size: list, counts: list | str) -> bool:
-    # detectron2 compresses lists while it loads, masks needed or not; runs have 32 bits then.
-    values = [*size, *counts] if isinstance(counts, list) else size
-    return all(type(value) is int and 0 <= value < 2**32 for value in values)
 
 
 def _has_points(polygon: list) -> bool:

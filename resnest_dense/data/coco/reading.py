@@ -34,9 +34,6 @@ def load_sections(path: str | Path) -> dict:
     Categories are complete (each has an id and a name), as the class count hangs on them. What
     else may be wrong inside the sections is for the checks of this package.
 
-    Args:
-        path: an annotation file.
-
     Raises:
         ResNeStValueError: no such file, no JSON (with line and column), no COCO sections, or a
             category without id or name.
@@ -53,7 +50,13 @@ def load_sections(path: str | Path) -> dict:
                                 f"{sorted(content)}. Give a COCO detection, instance, keypoint or "
                                 "panoptic file (not captions or results).")
     for section in _SECTIONS:
-        _check_section(path, section, content[section])
+        if not isinstance(content[section], list):
+            raise ResNeStValueError(f"{path}: {section!r} is a {type(content[section]).__name__}; "
+                                    "COCO wants a list of objects.")
+        for position, entry in enumerate(content[section]):
+            if not isinstance(entry, dict):
+                raise ResNeStValueError(f"{path}: {section}[{position}] is {entry!r}; COCO wants "
+                                        'an object like {"id": 1, ...}. Correct or remove it.')
     _check_categories(path, content["categories"])
     return content
 
@@ -91,18 +94,6 @@ def _parse(path: Path) -> Any:
         raise ResNeStValueError(f"{path} is no valid JSON: {error.msg} at line {error.lineno}, "
                                 f"column {error.colno} (character {error.pos} of {len(text)}). "
                                 f"{remedy}") from error
-
-
-def _check_section(path: str | Path, section: str, entries: Any) -> None:
-    if not isinstance(entries, list):
-        raise ResNeStValueError(f"{path}: {section!r} is a {type(entries).__name__}; COCO wants a "
-                                "list of objects.")
-    for position, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise ResNeStValueError(
-                f"{path}: {section}[{position}] is {entry!r}; COCO wants an object like "
-                '{"id": 1, ...}. Correct or remove it.'
-            )
 
 
 def _check_categories(path: str | Path, categories: list[dict]) -> None:

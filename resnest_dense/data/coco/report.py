@@ -32,7 +32,7 @@ class CocoReport(Report):
     json_path: Path
     image_root: Path
     images: int = 0  # entries
-    annotations: int = 0  # in a panoptic set, of segments
+    annotations: int = 0  # of a panoptic set, its segments
     trained: int | None = None  # annotations left when detectron2 has dropped its share
     classes: int = 0  # categories
     per_class: dict[str, int] = field(default_factory=dict)  # annotations by name, as ids go

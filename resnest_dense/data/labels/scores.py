@@ -58,8 +58,7 @@ def score_areas(counts: Iterable[np.ndarray]) -> SegmentationScores:
         mean_accuracy=float(np.nanmean(accuracy)),
         mean_iou=float(np.nanmean(iou)),
         mean_iou_all=float(np.nan_to_num(iou).mean()),
-        iou=iou,
-    )
+        iou=iou)
 
 
 def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,
@@ -67,7 +66,6 @@ def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,
     """Scores of a folder of predicted PNGs against the PNGs of the same names in ``labels``.
 
     Args:
-        classes: number of classes.
         reduce_zero_label: in both folders 0 is no class and 1 the first one (as in ADE20K).
         ignore_label: value of label pixels that do not count.
 

@@ -50,7 +50,7 @@ def write_stuff_labels(panoptic_json: str | Path, panoptic_root: str | Path, out
     with ThreadPoolExecutor() as pool:
         # The list raises what a thread has raised.
         list(pool.map(derive, reading.load_panoptic_json(panoptic_json)["annotations"]))
-    _sign(out, stamp)
+    (out / _STAMP).write_text(stamp)  # last, so that a folder left half full is written anew
     return True
 
 
@@ -85,7 +85,7 @@ def write_instances(panoptic_json: str | Path, panoptic_root: str | Path, out: s
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps({"images": content["images"], "annotations": annotations,
                                "categories": categories}))
-    _sign(out.parent, stamp)
+    (out.parent / _STAMP).write_text(stamp)
     return True
 
 
@@ -104,8 +104,3 @@ def _stamp_of(panoptic_json: str | Path, **settings: Any) -> str:
 def _is_current(folder: Path, stamp: str) -> bool:
     path = folder / _STAMP
     return path.is_file() and path.read_text() == stamp
-
-
-def _sign(folder: Path, stamp: str) -> None:
-    # Last, so that a folder left half full by an interrupted run is written anew.
-    (folder / _STAMP).write_text(stamp)

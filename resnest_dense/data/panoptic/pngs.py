@@ -17,8 +17,6 @@ from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["check_pngs", "check_stuff"]
 
-_VOID = 0
-
 _Size = tuple[int, int] | None  # width and height that the JSON says; None for an unknown image
 _Faults = Iterator[tuple[str, str]]  # kind, example
 
@@ -29,7 +27,6 @@ def check_pngs(report: CocoReport, annotations: list[dict], images: list[dict],
 
     Args:
         annotations: the section; entries without a file_name are passed over.
-        images: the section.
         panoptic_root: folder that ``file_name`` starts from.
         limit: read at most so many, evenly spread; None reads all. All must exist.
     """
@@ -79,7 +76,7 @@ def _faults(path: str, entry: dict, size: _Size) -> _Faults:
         return
     yield from _size_faults("png-size", path, ids, size)
     areas = dict(zip(*(values.tolist() for values in np.unique(ids, return_counts=True))))
-    if areas.pop(_VOID, 0) == ids.size:
+    if areas.pop(0, 0) == ids.size:  # 0 is unlabelled
         yield "png-void", path
     known = {segment.get("id"): segment for segment in entry["segments_info"]}
     for segment_id in areas.keys() - known.keys():

@@ -19,9 +19,6 @@ _MOST_STUFF = 254  # a label is a byte: 0 is any thing, 255 no label
 def load_panoptic_json(path: str | Path) -> dict:
     """The content of a COCO panoptic file; its annotations have a list of segments each.
 
-    Args:
-        path: the annotation file.
-
     Raises:
         ResNeStValueError: what :func:`resnest_dense.data.coco.reading.load_sections` refuses, an
             annotation without segments_info, an id that is a list or an object, a category without
