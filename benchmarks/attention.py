@@ -3,9 +3,9 @@
     python -m benchmarks.attention --device cuda --dtype bfloat16 --size 8 800 1216
 
 At the sizes of a radix-2 network's four stages. "Share" is the bytes that a step must move (values
-of the map in, values out; none twice) over what a large copy moves in the same time; "copy" is one of
-the map itself. On a GPU the runs take turns on several maps, so that none is still in the cache, and
-the time to launch them is left out.
+of the map in, values out; none twice) over what a large copy moves in the same time; "copy" is one
+of the map itself. On a GPU the runs take turns on several maps, so that none is still in the cache,
+and the time to launch them is left out.
 """
 
 import argparse
@@ -122,7 +122,8 @@ def measure(size: tuple[int, int, int], dtype: torch.dtype, device: torch.device
     bandwidth = copy_bandwidth(device)
     count, height, width = size
     for stage, (channels, stride) in STAGES.items():
-        maps = draw_maps((count, RADIX * channels, height // stride, width // stride), dtype, device)
+        maps = draw_maps((count, RADIX * channels, height // stride, width // stride), dtype,
+                         device)
         scale = torch.rand(RADIX * channels, device=device, dtype=dtype)
         runs = {(step, name): run for name, implementation in implementations(device).items()
                 for step, run in steps(implementation, maps, scale).items()}

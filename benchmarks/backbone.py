@@ -4,8 +4,8 @@
     python -m benchmarks.backbone --architecture resnest50 --phase train --size 2 320 480
     python -m benchmarks.backbone --phase eval --dtype bfloat16 --compile --parts time
 
-With ``--out FILE.json`` the case is added to that file, in place of an earlier one of the same kind,
-and the page beside it, ``FILE.md``, is written anew from all its cases.
+With ``--out FILE.json`` the case is added to that file, in place of an earlier one of the same
+kind, and the page beside it, ``FILE.md``, is written anew from all its cases.
 """
 
 import argparse

@@ -1,12 +1,14 @@
-"""The steps of ``benchmarks/device.sh run``, each a process of its own: ``python -m benchmarks.device``.
+"""The steps of ``benchmarks/device.sh run``, each a process of its own:
+``python -m benchmarks.device``.
 
-Every figure goes into one JSON file the moment it is there, under the name of its step; what fails is
-recorded with the end of its traceback, and what there is no time for as skipped.
+Every figure goes into one JSON file the moment it is there, under the name of its step; what fails
+is recorded with the end of its traceback, and what there is no time for as skipped.
 """
 
 import argparse
 import contextlib
 import dataclasses
+import functools
 import gc
 import json
 import os
@@ -75,13 +77,15 @@ class Session:
         part = self.path.with_suffix(".part")
         part.write_text(json.dumps(known, indent=1) + "\n")
         part.replace(self.path)
-        shown = {key: value for key, value in figures.items() if key not in ("kernels", "seconds")} \
-            if isinstance(figures, dict) else figures
+        shown = figures
+        if isinstance(figures, dict):
+            shown = {key: value for key, value in figures.items()
+                     if key not in ("kernels", "seconds")}
         print(f"{self.step} | {name} | {shown}", flush=True)
 
     def measure(self, name: str, run: Callable[[], object], *, needs: float = 5) -> object | None:
-        """Records what ``run`` returns or how it failed; leaves it where fewer than ``needs`` seconds
-        are left."""
+        """Records what ``run`` returns or how it failed; leaves it where fewer than ``needs``
+        seconds are left."""
         if self.left < needs:
             self.record(name, {"skipped": "out of time"})
             return None
@@ -101,8 +105,9 @@ class Session:
 
 def checks(session: Session) -> None:
     """The tests of the operators and of whatever differs on a GPU."""
-    session.record("machine", {"machine": describe_machine(), "cuda": torch.version.cuda,
-                               "triton": _version("triton"), "torchvision": _version("torchvision")})
+    session.record("machine", {
+        "machine": describe_machine(), "cuda": torch.version.cuda, "triton": _version("triton"),
+        "torchvision": _version("torchvision")})
     files = ["tests/cuda", "tests/ops", "tests/nn/test_deform.py"]
     if session.quick:
         files = ["tests/ops", "-k", "channels_last_stays or unknown"]
@@ -140,7 +145,8 @@ def kernel_shares(session: Session) -> None:
                                                          else 1024) / 1e9)
     for dtype in ("float32",) if session.quick else ("bfloat16", "float32", "float16"):
         def rows(dtype: str = dtype) -> dict:
-            found = attention.measure(size, getattr(torch, dtype), device, 1 if session.quick else 5)
+            found = attention.measure(size, getattr(torch, dtype), device,
+                                      1 if session.quick else 5)
             return {f"{stage}, {step}, {name}": [round(ms, 5), round(share, 3)]
                     for stage, step, name, ms, share in found}
 
@@ -162,19 +168,20 @@ def backbone(session: Session) -> None:
         try:
             expected[training] = expected_of(case, state)
         except RuntimeError as error:
-            expected[training] = session.record(f"{_title(case)}: expected", {"failed": repr(error)[:500]})
+            expected[training] = session.record(f"{_title(case)}: expected",
+                                                {"failed": repr(error)[:500]})
     # What the targets compare comes first, should time run out.
     plan = [(training, name) for names in (EAGER[:3], EAGER[3:]) for training in (True, False)
             for name in (*names, *(["ours fused"] if not training and "ours" in names else []))]
     for training, name in plan[:3] if session.quick else plan:
-        session.measure(f"{_title(cases[training])}: {name}", lambda: measure_network(
-            session, cases[training], name, state, expected[training],
+        session.measure(f"{_title(cases[training])}: {name}", functools.partial(
+            measure_network, session, cases[training], name, state, expected[training],
             profiled=(name, training) in PROFILED))
 
 
 def compiled(session: Session) -> None:
-    """The same through ``torch.compile``. All are compiled at once, each in a process of its own, and
-    then timed one by one while the others wait."""
+    """The same through ``torch.compile``. All are compiled at once, each in a process of its own,
+    and then timed one by one while the others wait."""
     from benchmarks.compiled import Worker
 
     wanted = [("ours", True), ("official torch", True), ("ours fused", False),
@@ -198,7 +205,7 @@ def compiled(session: Session) -> None:
         if (name, training) in waiting:
             session.record(title, {"skipped": "not compiled in time"})
         else:
-            session.measure(title, lambda: worker.measure(max(session.left, 1)))
+            session.measure(title, functools.partial(worker.measure, max(session.left, 1)))
         worker.stop()
 
 
@@ -223,9 +230,9 @@ def detectors(session: Session) -> None:
         for name, (kind, config) in methods[method].items():
             case = kind(config, **shared)
             phase = "training step" if training else "eval"
-            session.measure(f"{method}, {phase}, {layout}: {name}", lambda: measure_detector(
-                session, case, training, layout, profiled=training and layout == LAST
-                and name != "ResNet-50" and method == "faster_rcnn"), needs=8)
+            session.measure(f"{method}, {phase}, {layout}: {name}", functools.partial(
+                measure_detector, session, case, training, layout, profiled=training
+                and layout == LAST and name != "ResNet-50" and method == "faster_rcnn"), needs=8)
 
 
 def measure_detector(session: Session, case: object, training: bool, layout: str,
@@ -246,7 +253,7 @@ def demo(session: Session) -> None:
 
     def train() -> dict:
         done = subprocess.run(
-            [sys.executable, "tools/mini_coco_demo.py", "--out", str(folder),
+            [sys.executable, "-m", "demo.detection", "--out", str(folder),
              "SOLVER.AMP.ENABLED", str(amp), *options], capture_output=True, text=True,
             timeout=max(session.left - 2, 1))
         lines = (done.stdout + done.stderr).splitlines()
@@ -259,7 +266,8 @@ def rest(session: Session) -> None:
     """What is left: other sizes, another depth, other types, and cuDNN's search for the fastest."""
     small = (2, 64, 64)
     plans = [
-        ("16x512x512", dict(size=(16, 512, 512)), ("ours", "official torch", "ResNet of detectron2")),
+        ("16x512x512", dict(size=(16, 512, 512)),
+         ("ours", "official torch", "ResNet of detectron2")),
         ("float16", dict(dtype="float16"), ("ours", "official torch")),
         ("float32", dict(dtype="float32"), ("ours", "official torch")),
         ("resnest101", dict(architecture="resnest101"), ("ours", "official torch")),
@@ -273,8 +281,8 @@ def rest(session: Session) -> None:
             names = names[:1]
         state = draw_state(case)
         for name in names:
-            session.measure(f"{title}, {_title(case)}: {name}",
-                            lambda: measure_network(session, case, name, state, None), needs=10)
+            session.measure(f"{title}, {_title(case)}: {name}", functools.partial(
+                measure_network, session, case, name, state, None), needs=10)
 
 
 def _case(session: Session, *, training: bool) -> Case:
@@ -288,8 +296,8 @@ def _title(case: Case) -> str:
 
 
 def expected_of(case: Case, state: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """The feature maps of ours in float32 by the definition, on the device of ``case``; no backward,
-    whose memory would be twice that of any network that is timed."""
+    """The feature maps of ours in float32 by the definition, on the device of ``case``; no
+    backward, whose memory would be twice that of any network that is timed."""
     plain = dataclasses.replace(case, dtype="float32", autocast=False)
     torch.backends.cudnn.allow_tf32 = False
     with ops.forced("reference"), torch.no_grad():

@@ -3,7 +3,8 @@
     python -m benchmarks.speed_ap --out benchmarks/results/speed_ap.json
 
 Times are of eval with one image of 800x1216 and random weights; AP is what the paper publishes for
-the same configs on COCO val2017 (recipes.md 6, table 5). Without ``--rounds`` only the plot is drawn anew.
+the same configs on COCO val2017 (recipes.md 6, table 5). Without ``--rounds`` only the plot is
+drawn anew.
 """
 
 import argparse

@@ -39,10 +39,12 @@ class Architecture:
     def __post_init__(self):
         if len(self.blocks) != 4:
             raise ResNeStValueError(
-                f"blocks={self.blocks} has {len(self.blocks)} stages; a ResNeSt has 4 (res2 to res5)."
+                f"blocks={self.blocks} has {len(self.blocks)} stages; a ResNeSt has 4 (res2 to "
+                "res5)."
             )
-        counts = {"stem_width": self.stem_width, "radix": self.radix, "cardinality": self.cardinality,
-                  "bottleneck_width": self.bottleneck_width, "blocks": min(self.blocks)}
+        counts = {"stem_width": self.stem_width, "radix": self.radix,
+                  "cardinality": self.cardinality, "bottleneck_width": self.bottleneck_width,
+                  "blocks": min(self.blocks)}
         for name, count in counts.items():
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise ResNeStValueError(

@@ -1,5 +1,5 @@
-"""What a network costs: parameters and operations part by part, time and memory as measured; and which
-splits its attention chose for an image."""
+"""What a network costs: parameters and operations part by part, time and memory as measured; and
+which splits its attention chose for an image."""
 
 from resnest_dense.analysis.attention import BlockAttention, Recording, record_attention
 from resnest_dense.analysis.backbone import analyze_backbone, open_backbone

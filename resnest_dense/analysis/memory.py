@@ -5,11 +5,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 __all__ = ["in_own_process", "peak_growth"]
 
+_Result = TypeVar("_Result")
 _STATUS = Path("/proc/self/status")
 _PEAK_RESET = Path("/proc/self/clear_refs")
 
@@ -41,7 +43,7 @@ def peak_growth(run: Callable[[], object], device: str | torch.device) -> int | 
     return _status_bytes("VmHWM") - before
 
 
-def in_own_process(function: Callable, *arguments):
+def in_own_process(function: Callable[..., _Result], *arguments: object) -> _Result:
     """What ``function(*arguments)`` returns in a new process; both must be picklable.
 
     The process gives freed tensors back to the system at once, so that its size is what is in use.

@@ -99,10 +99,10 @@ class ModelCase(ABC):
         return train if training else evaluate
 
 
-def _compile(model):
+def _compile(model: nn.Module) -> nn.Module:
     if not model.training:
         model = fuse(model)
-    model.backbone.compile()
+    model.get_submodule("backbone").compile()
     return model
 
 
@@ -152,7 +152,7 @@ def measure_models(cases: Mapping[str, ModelCase], *, rounds: int,
 
 def check_same_outputs(cases: Mapping[str, ModelCase]) -> None:
     """Stops where models of the same weights differ; models of other numbers are no comparison."""
-    expected = {}
+    expected: dict[str, Sequence[Tensor]] = {}
     count = Counter(case.weights for case in cases.values())
     for name, case in cases.items():
         if count[case.weights] == 1:
@@ -166,7 +166,8 @@ def check_same_outputs(cases: Mapping[str, ModelCase]) -> None:
                                    f"{case.weights} by {difference:.2g} of their size.")
 
 
-def _time(cases, figures, rounds, *, training):
+def _time(cases: Mapping[str, ModelCase], figures: dict[str, Figures], rounds: int, *,
+          training: bool) -> None:
     runs = {name: case.step(case.prepare(training=training), training=training)
             for name, case in cases.items()}
     device = next(iter(cases.values())).device
@@ -175,7 +176,7 @@ def _time(cases, figures, rounds, *, training):
         setattr(figures[name], "train_speed" if training else "eval_speed", speed)
 
 
-def _peak_of_step(case):
+def _peak_of_step(case: ModelCase) -> int | None:
     return peak_growth(case.step(case.prepare(training=True), training=True), case.device)
 
 
@@ -190,5 +191,5 @@ def figures_table(figures: Mapping[str, Figures]) -> str:
     return "\n".join(lines)
 
 
-def _cell(value, digits):
+def _cell(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"

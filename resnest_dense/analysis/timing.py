@@ -49,8 +49,8 @@ def time_in_turn(runs: Mapping[str, Callable[[], object]], *, rounds: int,
         device: where they compute. On a GPU short runs follow each other without a wait, and count
             by its own clock.
         warm_up: runs of each before the first that is timed.
-        queued: whether a GPU is kept busy until all is queued, so that the CPU, which may take longer
-            to launch kernels than they to run, is left out; for single kernels.
+        queued: whether a GPU is kept busy until all is queued, so that the CPU, which may take
+            longer to launch kernels than they to run, is left out; for single kernels.
     """
     device = torch.device(device)
     repeats = {}
@@ -59,7 +59,7 @@ def time_in_turn(runs: Mapping[str, Callable[[], object]], *, rounds: int,
             run()
         repeats[name] = _repeats(run, device)
     names = list(runs)
-    seconds = {name: [] for name in names}
+    seconds: dict[str, list[float]] = {name: [] for name in names}
     for start in range(rounds):
         start %= len(names)
         gc.collect()

@@ -1,6 +1,7 @@
-"""``torch.compile`` of a part of the network, in place and with the names of its parameters kept."""
+"""``torch.compile`` of a part of the network, in place, with the names of its parameters kept."""
 
 import contextlib
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,7 +11,7 @@ from resnest_dense.errors import ResNeStError
 __all__ = ["compile_part", "constant_weights"]
 
 
-def compile_part(part: nn.Module, name: str, *, constant: bool = False, **options) -> None:
+def compile_part(part: nn.Module, name: str, *, constant: bool = False, **options: Any) -> None:
     """Has ``part`` compiled as one graph, for any image size, when it is first called.
 
     Args:
@@ -26,7 +27,7 @@ def compile_part(part: nn.Module, name: str, *, constant: bool = False, **option
         raise ResNeStError(f"Compiling the network needs torch 2.5 or newer; this is {torch.__version__}: "
                            "to the compiler of 2.4 the stride of a pool is a variable.")
 
-    def run(*args):
+    def run(*args: Any) -> Any:
         return part._call_impl(*args)
 
     # The limit of recompilations counts per code object: parts that shared one would use it up
@@ -34,7 +35,7 @@ def compile_part(part: nn.Module, name: str, *, constant: bool = False, **option
     run.__code__ = run.__code__.replace(co_name=f"compiled_{name}")
     compiled = torch.compile(run, fullgraph=True, dynamic=True, **options)
 
-    def run_constant(*args):
+    def run_constant(*args: Any) -> Any:
         if torch.compiler.is_compiling():
             return run(*args)
         with constant_weights():
@@ -45,7 +46,8 @@ def compile_part(part: nn.Module, name: str, *, constant: bool = False, **option
 
 def constant_weights() -> contextlib.AbstractContextManager:
     """Inside, what the compiler compiles without gradients has its weights as constants, folded and
-    packed. ``torch.compile`` takes this setting among its options too, but ignores it there (2.11)."""
+    packed. ``torch.compile`` takes this setting among its options too, but ignores it there (2.11).
+    """
     from torch._inductor import config  # Takes a while, and is for compiled networks alone.
 
     return config.patch(freezing=True)

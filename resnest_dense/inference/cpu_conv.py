@@ -25,7 +25,8 @@ class PackedConv2d:
 
     def __init__(self, conv: nn.Conv2d, *, relu: bool):
         self._conv, self._relu = conv, relu
-        self._onednn = self._winograd = None
+        self._onednn: OneDNNConv2d | None = None
+        self._winograd: Winograd | None = None
 
     def __call__(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         conv = self._conv
@@ -44,8 +45,8 @@ _packed = WeakTensorKeyDictionary()
 @torch.library.custom_op("resnest_dense::conv3x3", mutates_args=())
 def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, groups: int,
             relu: bool) -> Tensor:
-    """A :class:`PackedConv2d` of 3x3 and stride 1 that keeps the size, as one node to a compiler for
-    which its weights are constants.
+    """A :class:`PackedConv2d` of 3x3 and stride 1 that keeps the size, as one node to a compiler
+    for which its weights are constants.
 
     Shape:
         (N, C_in, H, W) -> (N, C_out, H, W), channels-last
@@ -60,6 +61,7 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, group
 
 
 @conv3x3.register_fake
-def _(x, weight, bias, dilation, groups, relu):
+def _(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, groups: int,
+      relu: bool) -> Tensor:
     shape = (x.shape[0], len(weight), *x.shape[2:])
     return x.new_empty(shape).contiguous(memory_format=torch.channels_last)

@@ -1,5 +1,7 @@
 """cuDNN's convolution with constant weights and with what follows it, in one pass over memory."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,14 +32,19 @@ class CudnnConv2d:
         (N, C_in, H, W) in half precision, and a residual of the output's shape
     """
 
+    _weight: Tensor
+    _bias: Tensor
+    _groups: int
+
     def __init__(self, conv: nn.Conv2d, *, relu: bool):
         self._conv, self._relu = conv, relu
-        self._dtype = self._weight = self._bias = None
+        self._dtype: torch.dtype | None = None  # Of the weight, once there is one.
 
     def __call__(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         if self._dtype is not x.dtype:
             self._prepare(x)
-        geometry = (self._conv.stride, self._conv.padding, self._conv.dilation, self._groups)
+        geometry: tuple[Any, ...] = (self._conv.stride, self._conv.padding, self._conv.dilation,
+                                     self._groups)
         if self._relu and residual is None:
             return torch.cudnn_convolution_relu(x, self._weight, self._bias, *geometry)
         if self._relu:

@@ -1,5 +1,8 @@
 """A convolution with what follows it: a norm folded in, a residual added, a ReLU."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,8 +15,10 @@ from resnest_dense.ops.grouped import is_faster_dense, to_dense
 
 __all__ = ["Copy", "Folded", "FoldedConv2d", "fold", "fold_layers"]
 
-_ONEDNN = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and torch.backends.mkldnn.is_available()
-# oneDNN packs weights of these types; of bfloat16 on processors with AVX-512 or AVX-NE-CONVERT alone.
+_ONEDNN = (hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+           and torch.backends.mkldnn.is_available())
+# oneDNN packs weights of these types; of bfloat16 on processors with AVX-512 or AVX-NE-CONVERT
+# alone.
 _ONEDNN_TYPES = (torch.float32,) + (torch.bfloat16,) * (
     _ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
@@ -45,15 +50,17 @@ class FoldedConv2d(nn.Conv2d):
     """
 
     def __init__(self, conv: nn.Conv2d, norm: nn.Module | None = None, *, relu: bool):
-        super().__init__(
-            conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding,
-            conv.dilation, conv.groups, bias=True, device=conv.weight.device, dtype=conv.weight.dtype,
-        )
+        # A convolution's attributes have wider types than its arguments.
+        geometry: tuple[Any, Any, Any, Any, int] = (conv.kernel_size, conv.stride, conv.padding,
+                                                    conv.dilation, conv.groups)
+        super().__init__(conv.in_channels, conv.out_channels, *geometry, bias=True,
+                         device=conv.weight.device, dtype=conv.weight.dtype)
         weight, bias, self.norm = fold(conv.weight, conv.bias, norm)
-        self.weight = nn.Parameter(weight.to(memory_format=torch.channels_last), requires_grad=False)
+        weight = weight.to(memory_format=torch.channels_last)
+        self.weight = nn.Parameter(weight, requires_grad=False)
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
         self.relu = relu
-        self._packed = None
+        self._packed: PackedConv2d | CudnnConv2d | None = None
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         if self.norm is None and self._serves_onednn(x):
@@ -61,7 +68,8 @@ class FoldedConv2d(nn.Conv2d):
                 self._packed = self._packed or PackedConv2d(self, relu=self.relu)
                 return self._packed(x, residual)
             # Not in an exported graph, which must run without this package.
-            if torch.compiler.is_dynamo_compiling() and residual is None and is_winograd_conv(self, x):
+            if (torch.compiler.is_dynamo_compiling() and residual is None
+                    and is_winograd_conv(self, x)):
                 return conv3x3(x, self.weight, self.bias, self.dilation[0], self.groups, self.relu)
         if x.is_cuda and torch.is_autocast_enabled("cuda"):
             x = x.to(torch.get_autocast_dtype("cuda"))
@@ -79,18 +87,18 @@ class FoldedConv2d(nn.Conv2d):
         return F.relu(x, inplace=not x.requires_grad) if self.relu else x
 
     def _serves_onednn(self, x: Tensor) -> bool:
-        return (_ONEDNN and x.device.type == "cpu" and x.dtype == self.weight.dtype and x.numel() > 0
-                and x.dtype in _ONEDNN_TYPES and self.padding_mode == "zeros"
-                and not isinstance(self.padding, str)
+        return (_ONEDNN and x.device.type == "cpu" and x.dtype == self.weight.dtype
+                and x.numel() > 0 and x.dtype in _ONEDNN_TYPES
+                and self.padding_mode == "zeros" and not isinstance(self.padding, str)
                 and not (torch.is_grad_enabled() and x.requires_grad)
                 and not torch.is_autocast_enabled("cpu")
                 and not torch.jit.is_tracing() and type(x) is Tensor)
 
-    def _apply(self, fn, recurse=True):
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "FoldedConv2d":
         self._packed = None
         return super()._apply(fn, recurse)
 
-    def _load_from_state_dict(self, *args):
+    def _load_from_state_dict(self, *args: Any) -> None:
         self._packed = None
         super()._load_from_state_dict(*args)
 

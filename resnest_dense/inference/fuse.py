@@ -1,6 +1,7 @@
 """Whole models for inference: the backbone fused, norms of necks and heads folded where exact."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,18 +18,19 @@ def fuse(model: nn.Module) -> nn.Module:
     """A copy of a detectron2 or MMSegmentation model (or any other) for inference, faster and with
     the same results. Fuse after loading weights: names of its state dict change.
 
-    Folded are: our backbones (:meth:`resnest_dense.ResNeSt.fused`), detectron2's ``Conv2d`` with its
-    norm and ReLU, OpenMMLab's ``ConvModule``, and batch norms behind a convolution in a Sequential.
-    Norms that depend on their input (GN, LN) stay.
+    Folded are: our backbones (:meth:`resnest_dense.ResNeSt.fused`), detectron2's ``Conv2d`` with
+    its norm and ReLU, OpenMMLab's ``ConvModule``, and batch norms behind a convolution in a
+    Sequential. Norms that depend on their input (GN, LN) stay.
 
     Args:
         model: the model; it is not changed.
     """
     model = copy.deepcopy(model).eval().requires_grad_(False)
-    fused = {}
+    fused: dict[nn.Module, nn.Module] = {}
     model = _fuse(model, fused)
     _update_lists(model, fused)
-    return model.to(memory_format=torch.channels_last)
+    # Not among torch's stubs.
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _fuse(module: nn.Module, fused: dict[nn.Module, nn.Module]) -> nn.Module:
@@ -38,7 +40,7 @@ def _fuse(module: nn.Module, fused: dict[nn.Module, nn.Module]) -> nn.Module:
     return fused[module]
 
 
-def _fused_form(module: nn.Module, fused: dict[nn.Module, nn.Module]) -> nn.Module:
+def _fused_form(module: Any, fused: dict[nn.Module, nn.Module]) -> nn.Module:
     if hasattr(module, "fused"):  # A backbone of ours.
         return module.fused()
     if _is_detectron2_conv(module):
@@ -62,22 +64,26 @@ def _update_lists(model: nn.Module, fused: dict[nn.Module, nn.Module]) -> None:
                             for item in value]
 
 
-def _is_detectron2_conv(module: nn.Module) -> bool:
-    """detectron2's Conv2d, with a norm that can be folded or a ReLU or both or neither behind it."""
-    if not (isinstance(module, nn.Conv2d) and hasattr(module, "norm") and hasattr(module, "activation")):
+def _is_detectron2_conv(module: Any) -> bool:
+    """detectron2's Conv2d, with a norm that can be folded or a ReLU or both or neither behind it.
+    """
+    if not (isinstance(module, nn.Conv2d) and hasattr(module, "norm")
+            and hasattr(module, "activation")):
         return False
-    relu = module.activation in (F.relu, F.relu_, torch.relu) or isinstance(module.activation, nn.ReLU)
-    constant = module.norm is None or constant_affine(module.norm) is not None
-    return constant and (relu or module.activation is None)
+    norm: Any = module.norm
+    activation: Any = module.activation
+    relu = activation in (F.relu, F.relu_, torch.relu) or isinstance(activation, nn.ReLU)
+    constant = norm is None or constant_affine(norm) is not None
+    return constant and (relu or activation is None)
 
 
-def _is_conv_module(module: nn.Module) -> bool:
+def _is_conv_module(module: Any) -> bool:
     """OpenMMLab's ConvModule in its usual order, with a norm that can be folded."""
     return (getattr(module, "order", None) == ("conv", "norm", "act") and module.with_norm
             and type(module.conv) is nn.Conv2d and constant_affine(module.norm) is not None)
 
 
-def _fold_conv_module(module: nn.Module) -> nn.Module:
+def _fold_conv_module(module: Any) -> nn.Module:
     relu = module.with_activation and isinstance(module.activate, nn.ReLU)
     module.conv = FoldedConv2d(module.conv, module.norm, relu=relu)
     setattr(module, module.norm_name, nn.Identity())

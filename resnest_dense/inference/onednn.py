@@ -9,8 +9,8 @@ __all__ = ["OneDNNConv2d"]
 class OneDNNConv2d:
     """``relu(conv(x) + residual)`` on a CPU, each part where there is one; without gradients.
 
-    The weights are put in the order that the kernels like best at the first call, for the size of its
-    input; other sizes are served too.
+    The weights are put in the order that the kernels like best at the first call, for the size of
+    its input; other sizes are served too.
 
     Args:
         weight: (C_out, C_in / groups, H, W)
@@ -24,9 +24,10 @@ class OneDNNConv2d:
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, geometry: tuple, *, relu: bool):
-        self._weight, self._bias = weight, bias
+        self._bias = bias
         self._geometry, self._relu = geometry, relu
-        self._packed = None
+        self._weight: Tensor | None = weight
+        self._packed: Tensor | None = None
 
     def __call__(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         if self._packed is None:

@@ -1,10 +1,10 @@
 """3x3 convolutions with a quarter of the multiplications, for inference on a CPU.
 
 Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308): 6x6 tiles of the input become 36 maps, a
-1x1 convolution with 36 groups of channels serves them all, and what it puts out becomes 4x4 tiles of
-the output. A convolution of oneDNN runs at nine tenths of a core's peak, so that nothing but fewer
-multiplications can be faster; the transforms are passes over memory, which many channels pay for.
-Transformed weights take four times the memory.
+1x1 convolution with 36 groups of channels serves them all, and what it puts out becomes 4x4 tiles
+of the output. A convolution of oneDNN runs at nine tenths of a core's peak, so that nothing but
+fewer multiplications can be faster; the transforms are passes over memory, which many channels pay
+for. Transformed weights take four times the memory.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,8 @@ LEAST_TILES = 64
 
 
 def is_winograd_conv(conv: nn.Conv2d, x: Tensor) -> bool:
-    """Whether ``conv`` is such a convolution, of groups that are wide enough, for ``x`` of any size."""
+    """Whether ``conv`` is such a convolution, of groups that are wide enough, for ``x`` of any
+    size."""
     return (conv.kernel_size == (KERNEL, KERNEL) and x.dtype == torch.float32
             and conv.stride == (1, 1) and conv.padding == conv.dilation
             and conv.dilation[0] == conv.dilation[1]
@@ -40,7 +41,8 @@ def is_winograd_conv(conv: nn.Conv2d, x: Tensor) -> bool:
 
 
 def suits_winograd(conv: nn.Conv2d, x: Tensor) -> bool:
-    """Whether ``conv`` of ``x`` has the form and ``x`` the size that are faster by :class:`Winograd`."""
+    """Whether ``conv`` of ``x`` has the form and ``x`` the size that are faster by
+    :class:`Winograd`."""
     if not is_winograd_conv(conv, x):
         return False
     images, _, height, width = x.shape
@@ -90,7 +92,8 @@ class Winograd:
             grid = x.permute(0, 2, 4, 1, 3, 5)
             x = self._undilated(grid.flatten(0, 2)).unflatten(0, grid.shape[:3])
             x = x.permute(0, 3, 1, 4, 2, 5).flatten(1, 2).flatten(2, 3)
-        return x[:, :height, :width].permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        x = x[:, :height, :width].permute(0, 3, 1, 2)
+        return x.contiguous(memory_format=torch.channels_last)
 
     def _undilated(self, x: Tensor) -> Tensor:
         """

@@ -1,4 +1,7 @@
-"""What follows a convolution: its norm, a residual, a ReLU, in as few passes as the device allows."""
+"""What follows a convolution: its norm, a residual, a ReLU, in as few passes as the device
+allows."""
+
+from typing import TypeGuard
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -56,8 +59,8 @@ def lazy_norm_relu(norm: nn.Module | None, x: Tensor) -> ops.Map:
 
 
 def _lazy(norm: nn.Module | None, x: Tensor) -> ops.Map | None:
-    """The normalised map, unwritten, where kernels read it so and the norm is a factor and a summand
-    of each channel; running statistics move."""
+    """The normalised map, unwritten, where kernels read it so and the norm is a factor and a
+    summand of each channel; running statistics move."""
     steps = ops.choose(x)
     if norm is None or not steps.LAZY:
         return None
@@ -69,13 +72,14 @@ def _lazy(norm: nn.Module | None, x: Tensor) -> ops.Map | None:
     if normalises_alone(norm) and norm.momentum is not None and x.numel():
         return steps.LazyMap.batch_normed(x, norm)
     lazy = steps.LazyMap(x)
-    mean, var = batch_moments(norm, *lazy.moments(), x.numel() / x.shape[1])
+    mean, var = lazy.moments()
+    mean, var = batch_moments(norm, mean, var, x.numel() / x.shape[1])
     lazy.scale = norm.weight * (var + norm.eps).rsqrt()
     lazy.shift = norm.bias - mean * lazy.scale
     return lazy
 
 
-def _is_batch_norm(norm: nn.Module | None) -> bool:
+def _is_batch_norm(norm: nn.Module | None) -> TypeGuard[nn.BatchNorm2d]:
     return type(norm) in (nn.BatchNorm2d, SyncBatchNorm)
 
 

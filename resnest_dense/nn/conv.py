@@ -14,7 +14,8 @@ class ConvNorm(nn.Conv2d):
     """``relu(norm(conv(x)) + residual)``, each part where there is one, with parameters ``weight``
     and ``norm.*``, padded to keep the size.
 
-    Initialised by He's normal rule over the fan-out, as the official code does (docs/recipes.md 3.3).
+    Initialised by He's normal rule over the fan-out, as the official code does
+    (docs/recipes.md 3.3).
 
     Args:
         in_channels: channels of the input.
@@ -25,13 +26,14 @@ class ConvNorm(nn.Conv2d):
         relu: whether a ReLU ends it.
 
     Shape:
-        (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)), the shape of
-        a residual
+        (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)), the shape
+        of a residual
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1,
                  norm: Norm, relu: bool = False):
-        super().__init__(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False)
+        super().__init__(in_channels, out_channels, kernel_size, stride, kernel_size // 2,
+                         bias=False)
         self.norm = make_norm(norm, out_channels)
         self.relu = relu
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")

@@ -57,8 +57,8 @@ def offset_conv(channels: int, deform: Deformable, *, stride: int, dilation: int
     per_tap = 3 if deform.modulated else 2
     conv = nn.Conv2d(channels, per_tap * deform.groups * _TAPS, 3, stride, dilation, dilation,
                      groups=deform.groups)
-    nn.init.zeros_(conv.weight)
-    nn.init.zeros_(conv.bias)
+    for parameter in conv.parameters():
+        nn.init.zeros_(parameter)
     return conv
 
 

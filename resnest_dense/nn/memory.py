@@ -1,14 +1,16 @@
 """Less memory in training: maps that backward makes again instead of keeping them.
 
 Of the 15 units of activations (of ``planes`` channels) that a block keeps when all of it is left to
-autograd, 4 are maps behind a norm or the attention. What they are made from is kept in any case, for
-the norm's own backward, and making them costs two or three passes over memory. Checkpointing goes
-further: of a whole block it keeps the input alone.
+autograd, 4 are maps behind a norm or the attention. What they are made from is kept in any case,
+for the norm's own backward, and making them costs two or three passes over memory. Checkpointing
+goes further: of a whole block it keeps the input alone.
 """
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +33,7 @@ class _Recomputation:
     def __init__(self, tensor: Tensor, make: Callable[[], Tensor]):
         self._key = _storage_key(tensor)
         self._make = make
-        self._made = None
+        self._made: Tensor | None = None
 
     def __call__(self) -> Tensor:
         # Backward runs without gradients, unless its own are asked for (create_graph): then what is
@@ -43,10 +45,10 @@ class _Recomputation:
     def pack(self, tensor: Tensor) -> object:
         return self if _storage_key(tensor) == self._key else tensor
 
-    def unpack(self, kept: object) -> Tensor:
+    def unpack(self, kept: Any) -> Tensor:
         return kept() if kept is self else kept
 
-    def unpack_last(self, kept: object) -> Tensor:
+    def unpack_last(self, kept: Any) -> Tensor:
         tensor, self._made = self.unpack(kept), None
         return tensor
 
@@ -77,7 +79,8 @@ def recomputed(result: Tensor, make: Callable[[Map], Tensor], source: Map) -> Te
 
 
 def recomputed_relu(y: Tensor, make: Callable[[], Tensor]) -> Tensor:
-    """``relu(y)`` in place, which backward makes again as ``make()``, also for the ReLU's own mask."""
+    """``relu(y)`` in place, which backward makes again as ``make()``, also for the ReLU's own
+    mask."""
     again = _Recomputation(y, make)
     with saved_tensors_hooks(again.pack, again.unpack_last):
         y = y.relu_()
@@ -87,7 +90,8 @@ def recomputed_relu(y: Tensor, make: Callable[[], Tensor]) -> Tensor:
 
 def may_recompute(y: Tensor) -> bool:
     """Whether ``y`` need not be kept for backward: neither in a graph that is compiled (compilers
-    decide for themselves), nor in one that is traced for inference, nor inside :func:`suspended`."""
+    decide for themselves), nor in one that is traced for inference, nor inside :func:`suspended`.
+    """
     return (y.requires_grad and torch.is_grad_enabled() and not torch.compiler.is_compiling()
             and not torch.jit.is_tracing() and not getattr(_state, "suspended", False))
 
@@ -108,9 +112,15 @@ def run_checkpointed(blocks: nn.Sequential, x: Tensor) -> Tensor:
     from torch.utils.checkpoint import checkpoint
 
     for block in blocks:
-        x = checkpoint(block, x, use_reentrant=False, context_fn=lambda block=block: (
-            suspended(), _statistics_untouched(block)))
+        x = checkpoint(block, x, use_reentrant=False,
+                       context_fn=functools.partial(_checkpoint_contexts, block))
     return x
+
+
+def _checkpoint_contexts(block: nn.Module) -> tuple[contextlib.AbstractContextManager,
+                                                    contextlib.AbstractContextManager]:
+    """Those in which ``block`` runs for the first time, and again."""
+    return suspended(), _statistics_untouched(block)
 
 
 @contextlib.contextmanager

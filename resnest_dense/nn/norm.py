@@ -4,7 +4,7 @@ import functools
 import logging
 import math
 from collections.abc import Callable
-from typing import Union
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from resnest_dense.nn.sync_norm import SyncBatchNorm, normalises_alone
 __all__ = ["NORM_NAMES", "FrozenBatchNorm2d", "Norm", "apply_pooled_norm", "freeze_batch_norms",
            "make_norm", "make_pooled_norm"]
 
-Norm = Union[str, Callable[[int], nn.Module]]
+Norm = str | Callable[[int], nn.Module]
 
 _logger = logging.getLogger(__name__)
 
@@ -32,6 +32,12 @@ class FrozenBatchNorm2d(nn.Module):
     Shape:
         (N, C, H, W) -> the same
     """
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor | None
 
     def __init__(self, num_features: int, eps: float = 1e-5):
         super().__init__()
@@ -66,7 +72,7 @@ class FrozenBatchNorm2d(nn.Module):
         shift = self.bias - self.running_mean * scale
         return x * scale.to(x.dtype)[:, None, None] + shift.to(x.dtype)[:, None, None]
 
-    def _load_from_state_dict(self, state_dict, prefix, *args):
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         # A released file may have the counter or not, whichever way its layer was frozen.
         key = prefix + "num_batches_tracked"
         if self.num_batches_tracked is None:
@@ -120,8 +126,8 @@ def make_pooled_norm(norm: Norm, channels: int) -> nn.Module | None:
 
 
 def apply_pooled_norm(norm: nn.Module | None, x: Tensor) -> Tensor:
-    """``norm(x)`` (``x`` for none), where a batch norm in training that would see one value per channel uses its
-    running statistics (and leaves them alone), since the variance of one value is 0.
+    """``norm(x)`` (``x`` for none), where a batch norm in training that would see one value per
+    channel uses its running statistics (and leaves them alone): the variance of one value is 0.
 
     Args:
         norm: the attention's norm.

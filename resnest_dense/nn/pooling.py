@@ -1,11 +1,13 @@
 """Pools that compile once for all image sizes.
 
-The compiler learns the size of torch's pools by asking whether height and width are odd, and compiles
-again for each answer. Under it, a pool is its windows' elements taken one by one, which it fuses.
+The compiler learns the size of torch's pools by asking whether height and width are odd, and
+compiles again for each answer. Under it, a pool is its windows' elements taken one by one, which
+it fuses.
 """
 
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,18 +34,20 @@ class AvgPool2d(nn.AvgPool2d):
         if not torch.compiler.is_compiling():
             with consuming(x):
                 return self._pad_first(x) if x.is_cuda and self.padding else super().forward(x)
-        window = self.kernel_size, self.stride, self.padding, self.ceil_mode
-        total = sum(_elements(x, *window))
+        # Numbers: the pairs that torch takes too are not for a square window.
+        window: tuple[Any, ...] = (self.kernel_size, self.stride, self.padding, self.ceil_mode)
+        total = functools.reduce(torch.add, _elements(x, *window))
         if self.count_include_pad and not self.ceil_mode:
-            return total / self.kernel_size**2
-        return total / sum(_elements(torch.ones_like(x[:1, :1]), *window))
+            return total / window[0]**2
+        return total / functools.reduce(torch.add, _elements(torch.ones_like(x[:1, :1]), *window))
 
     def _pad_first(self, x: Tensor) -> Tensor:
-        # Channels-last and with padding, torch's gradient on CUDA is wrong (pytorch issue 188344, to
-        # 2.12); padded beforehand it is right.
+        # Channels-last and with padding, torch's gradient on CUDA is wrong (pytorch issue 188344,
+        # to 2.12); padded beforehand it is right.
         if self.ceil_mode or not self.count_include_pad:
             return super().forward(x)
-        return F.avg_pool2d(F.pad(x, (self.padding,) * 4), self.kernel_size, self.stride)
+        padding: Any = self.padding
+        return F.avg_pool2d(F.pad(x, (padding,) * 4), self.kernel_size, self.stride)
 
 
 def max_pool(x: Tensor) -> Tensor:

@@ -105,21 +105,22 @@ class ResNeSt(nn.Module):
         return {name: features[name] for name in self.out_features}
 
     def fused(self) -> "ResNeSt":
-        """A copy for inference that puts out the same, faster: constant norms folded, channels-last,
-        residuals and ReLUs inside the convolutions (on a CPU). GN cannot be folded, and stays.
-        Its state dict has other names than a ResNeSt's: fuse after loading.
+        """A copy for inference that puts out the same, faster: constant norms folded,
+        channels-last, residuals and ReLUs inside the convolutions (on a CPU). GN cannot be folded,
+        and stays. Its state dict has other names than a ResNeSt's: fuse after loading.
         """
         net = copy.deepcopy(self).eval().requires_grad_(False)
         for stage in (getattr(net, name) for name in STAGE_NAMES if hasattr(net, name)):
-            # A folded convolution overwrites what it adds; elsewhere that is the output of the block
-            # before, which nobody else has.
+            # A folded convolution overwrites what it adds; elsewhere that is the output of the
+            # block before, which nobody else has.
             stage[0].shortcut = stage[0].shortcut or Copy()
         fold_layers(net)
         net.channels_last = True
         if self.compiled:
             # The copy is for inference alone, so its weights are constants to the compiler.
             net._compile(constant=True)
-        return net.to(memory_format=torch.channels_last)
+        # Not among torch's stubs.
+        return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _compile(self, *, constant: bool = False) -> None:
         for name, part in self.named_children():
@@ -133,16 +134,19 @@ class ResNeSt(nn.Module):
             )
         if not x.is_floating_point():
             raise ResNeStValueError(
-                f"ResNeSt got an input of type {x.dtype}; it takes floats: normalise the image first."
+                f"ResNeSt got an input of type {x.dtype}; it takes floats: normalise the image "
+                "first."
             )
 
 
 def _make_stage(in_channels: int, index: int, architecture: Architecture, plan: StagePlan, *,
                 norm: Norm, deform: Deformable | None) -> nn.Sequential:
-    planes, common = _PLANES[index], dict(norm=norm, deform=deform)
+    planes = _PLANES[index]
     first = Bottleneck(in_channels, planes, architecture, stride=plan.stride,
-                       pool=plan.pool and architecture.avd, dilation=plan.first_dilation, **common)
-    others = [Bottleneck(planes * EXPANSION, planes, architecture, dilation=plan.dilation, **common)
+                       pool=plan.pool and architecture.avd, dilation=plan.first_dilation,
+                       norm=norm, deform=deform)
+    others = [Bottleneck(planes * EXPANSION, planes, architecture, dilation=plan.dilation,
+                         norm=norm, deform=deform)
               for _ in range(architecture.blocks[index] - 1)]
     return nn.Sequential(first, *others)
 

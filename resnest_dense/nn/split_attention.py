@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,8 +45,9 @@ class SplitAttention(nn.Module):
         self.cardinality = cardinality
         self.is_folded = False
         inner = max(channels * radix // REDUCTION, MIN_INTER_CHANNELS)
-        geometry = dict(kernel_size=3, stride=stride, padding=dilation, dilation=dilation,
-                        groups=cardinality * radix)
+        geometry: dict[str, Any] = dict(kernel_size=3, stride=stride, padding=dilation,
+                                        dilation=dilation, groups=cardinality * radix)
+        self.conv: nn.Conv2d
         if deform is None:
             self.conv = GroupedConv2d(channels, channels * radix, bias=False, **geometry)
         else:
@@ -70,7 +72,8 @@ class SplitAttention(nn.Module):
         attention = self.attend(steps.radix_pool(splits, self.radix))
         with consuming(splits):
             out = steps.radix_sum(splits, attention, self.radix)
-        return recomputed(out, lambda splits: steps.radix_sum(splits, attention, self.radix), splits)
+        return recomputed(out, lambda splits: steps.radix_sum(splits, attention, self.radix),
+                          splits)
 
     def attend(self, pooled: Tensor) -> Tensor:
         """Weights of the splits from their pooled sum.

@@ -30,7 +30,8 @@ class SyncBatchNorm(nn.BatchNorm2d):
 
     def _normalise_on_cuda(self, x: Tensor) -> Tensor:
         momentum = _count_batch(self) if self.track_running_stats else 0.0
-        statistics = (self.running_mean, self.running_var) if self.track_running_stats else (None,) * 2
+        statistics = ((self.running_mean, self.running_var) if self.track_running_stats
+                      else (None, None))
         return nn.modules._functions.SyncBatchNorm.apply(
             x.contiguous(), self.weight, self.bias, *statistics, self.eps, momentum,
             dist.group.WORLD, dist.get_world_size(),
@@ -51,30 +52,30 @@ def batch_moments(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor, count: float
     Shape:
         (C,), (C,) -> (C,), (C,)
     """
-    count = mean.new_full((), count)
+    total = mean.new_full((), count)
     if not normalises_alone(norm):
         # Takes a while to import, and is for several processes alone.
         import torch.distributed.nn.functional as dist_nn
 
-        own_mean, own_count = mean, count
-        total = dist_nn.all_reduce(torch.cat([mean * count, count[None]]), group=dist.group.WORLD)
-        count, mean = total[-1].detach(), total[:-1] / total[-1].detach()
+        own_mean, own_total = mean, total
+        sums = dist_nn.all_reduce(torch.cat([mean * total, total[None]]), group=dist.group.WORLD)
+        total, mean = sums[-1].detach(), sums[:-1] / sums[-1].detach()
         # Squares about the common mean: the difference of two large sums would lose digits.
-        spread = (var + (own_mean - mean).square()) * own_count
-        var = dist_nn.all_reduce(spread, group=dist.group.WORLD) / count
+        spread = (var + (own_mean - mean).square()) * own_total
+        var = dist_nn.all_reduce(spread, group=dist.group.WORLD) / total
     if norm.track_running_stats:
         with torch.no_grad():
             momentum = _count_batch(norm)
             norm.running_mean.lerp_(mean.to(norm.running_mean), momentum)
-            unbiased = var * count / (count - 1).clamp(min=1)
+            unbiased = var * total / (total - 1).clamp(min=1)
             norm.running_var.lerp_(unbiased.to(norm.running_var), momentum)
     return mean, var
 
 
 def _count_batch(norm: nn.BatchNorm2d) -> float:
     """Counts a batch and returns the share that it has in the running statistics."""
-    norm.num_batches_tracked.add_(1)
-    return norm.momentum if norm.momentum is not None else 1.0 / float(norm.num_batches_tracked)
+    counted = norm.num_batches_tracked.add_(1)
+    return norm.momentum if norm.momentum is not None else 1.0 / float(counted)
 
 
 def normalises_alone(norm: nn.Module) -> bool:

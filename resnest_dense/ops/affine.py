@@ -1,5 +1,7 @@
 """A norm as a factor and a summand of each channel."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 __all__ = ["constant_affine"]
@@ -14,10 +16,11 @@ def constant_affine(norm: nn.Module | None) -> tuple[Tensor, Tensor] | None:
     """
     frozen = type(norm).__name__ == "FrozenBatchNorm2d"
     still = isinstance(norm, nn.modules.batchnorm._BatchNorm) and not norm.training
-    if not (frozen or still) or norm.running_mean is None:
+    layer: Any = norm  # The three have no type in common.
+    if not (frozen or still) or layer.running_mean is None:
         return None
-    scale = (norm.running_var + norm.eps).rsqrt()
-    if norm.weight is None:
-        return scale, -norm.running_mean * scale
-    scale = scale * norm.weight
-    return scale, norm.bias - norm.running_mean * scale
+    scale = (layer.running_var + layer.eps).rsqrt()
+    if layer.weight is None:
+        return scale, -layer.running_mean * scale
+    scale = scale * layer.weight
+    return scale, layer.bias - layer.running_mean * scale

@@ -4,6 +4,8 @@ Against the reference, at 1x128x128x200 channels-last, float32, 2 threads of an 
 the weighted sum of two splits 0.18 ms instead of 0.79, the pool 0.17 instead of 0.27.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -55,12 +57,12 @@ class _RadixPool(torch.autograd.Function):
     """The reference, with a gradient that is not written for each pixel."""
 
     @staticmethod
-    def forward(ctx, x, radix):
+    def forward(ctx: Any, x: Tensor, radix: int) -> Tensor:
         ctx.shape, ctx.radix = x.shape, radix
         return reference.radix_pool(x, radix)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         height, width = ctx.shape[2:]
         return (grad / (height * width)).repeat(1, ctx.radix, 1, 1).expand(ctx.shape), None
 
@@ -68,13 +70,13 @@ class _RadixPool(torch.autograd.Function):
 class _RadixSum(torch.autograd.Function):
 
     @staticmethod
-    def forward(ctx, x, attention, radix):
+    def forward(ctx: Any, x: Tensor, attention: Tensor, radix: int) -> Tensor:
         ctx.radix = radix
         ctx.save_for_backward(x, attention)
         return _weighted_sum(x, attention, radix)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, attention = ctx.saved_tensors
         grad_x = grad_attention = None
         weights = attention.chunk(ctx.radix, 1)
@@ -93,7 +95,7 @@ class _RadixSum(torch.autograd.Function):
 def _weighted_sum(x: Tensor, attention: Tensor, radix: int) -> Tensor:
     parts, weights = x.chunk(radix, 1), attention.chunk(radix, 1)
     if radix == 2:
-        return torch.lerp(*parts, weights[1])
+        return torch.lerp(parts[0], parts[1], weights[1])
     out = parts[0] * weights[0]
     for part, weight in zip(parts[1:], weights[1:]):
         out.addcmul_(part, weight)

@@ -20,7 +20,8 @@ __all__ = ["Map", "choose", "forced", "radix_attention", "radix_pool", "radix_su
 
 NAMES = ("reference", "cpu", "triton")
 
-# A tensor, or a ``LazyMap`` of the Triton implementation (which is imported when it is needed alone).
+# A tensor, or a ``LazyMap`` of the Triton implementation (which is imported when it is needed
+# alone).
 Map = Any
 
 # Read once: asking the environment in every block's forward would stop a compiler.
@@ -57,9 +58,10 @@ def radix_sum(x: Tensor, attention: Tensor, radix: int, scale: Tensor | None = N
 def choose(x: Tensor, folded: bool = False) -> ModuleType:
     """The implementation that serves ``x``; ``RESNEST_DENSE_OPS`` forces one.
 
-    CUDA: Triton. CPU: the CPU form for training and for folded norms. The definition elsewhere: for
-    inference with norms unfolded and for float64, whose users compare digits with the official code;
-    under a compiler, which fuses it; in a graph that must run without torch (TorchScript, ONNX).
+    CUDA: Triton. CPU: the CPU form for training and for folded norms. The definition elsewhere:
+    for inference with norms unfolded and for float64, whose users compare digits with the official
+    code; under a compiler, which fuses it; in a graph that must run without torch (TorchScript,
+    ONNX).
 
     Args:
         x: the map that is to be attended to.

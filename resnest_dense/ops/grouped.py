@@ -1,8 +1,9 @@
 """Grouped convolutions on matrix units.
 
-cuDNN computes a grouped 3x3 in half precision group by group, of which it copies the channels out and
-in. A dense convolution with zeros between the groups multiplies twice as much at two groups, and is
-up to four times faster (H100, 8x64x200x304, bfloat16: 0.12 ms for 0.36, backward 0.29 for 1.35).
+cuDNN computes a grouped 3x3 in half precision group by group, of which it copies the channels out
+and in. A dense convolution with zeros between the groups multiplies twice as much at two groups,
+and is up to four times faster (H100, 8x64x200x304, bfloat16: 0.12 ms for 0.36, backward 0.29 for
+1.35).
 """
 
 import torch
@@ -16,7 +17,7 @@ _HALF = torch.float16, torch.bfloat16
 
 
 def half_on_cuda(x: Tensor) -> bool:
-    """Whether convolutions of ``x`` run in half precision on CUDA, by its own type or by autocast."""
+    """Whether convolutions of ``x`` run in half precision on CUDA, by its type or by autocast."""
     if x.device.type != "cuda":
         return False
     return x.dtype in _HALF or (torch.is_autocast_enabled("cuda")

@@ -12,8 +12,8 @@ from torch import Tensor
 
 __all__ = ["LAZY", "activate", "radix_attention", "radix_pool", "radix_sum"]
 
-# Whether the steps read a convolution's output with the scale and shift of its norm, rather than the
-# map that was normalised in a pass of its own.
+# Whether the steps read a convolution's output with the scale and shift of its norm, rather than
+# the map that was normalised in a pass of its own.
 LAZY = False
 
 
@@ -24,7 +24,8 @@ def radix_pool(x: Tensor, radix: int, scale: Tensor | None = None,
     Summed first and averaged then, as the official code does: a batch norm over the few pooled
     values of a small batch turns a difference in the last digit into one in the seventh.
 
-    Moves (R + 1) C values in and C out for each pixel, and as many again per split beyond the second.
+    Moves (R + 1) C values in and C out for each pixel, and as many again per split beyond the
+    second.
 
     Args:
         x: feature map, or what its norm reads; channels radix-major.
@@ -82,4 +83,5 @@ def activate(x: Tensor, scale: Tensor | None, shift: Tensor | None) -> Tensor:
     """``relu(x * scale + shift)``, computed in float32 at least; ``x`` where there is no scale."""
     if scale is None:
         return x
+    assert shift is not None  # They come together.
     return torch.addcmul(shift[:, None, None], x, scale[:, None, None]).relu().to(x.dtype)

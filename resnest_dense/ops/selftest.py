@@ -22,8 +22,8 @@ _TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 2e-2, t
 _LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
 # Each costs seconds the first time that a machine compiles it, so not all four.
 _CASES = (("channels last", True), ("channels first", False))
-_ADVICE = ("Please report this line at the project's issue tracker. Until then the slower operators of "
-           "torch serve, with the same results.")
+_ADVICE = ("Please report this line at the project's issue tracker. Until then the slower "
+           "operators of torch serve, with the same results.")
 
 
 @functools.cache
@@ -40,7 +40,8 @@ def require_sound(device: torch.device, dtype: torch.dtype) -> None:
     """As :func:`is_sound`, for users who ask for the kernels.
 
     Raises:
-        ResNeStError: they raise or differ; the message names the kernel, the device and the versions.
+        ResNeStError: they raise or differ; the message names the kernel, the device and the
+            versions.
     """
     fault = find_fault(device, dtype)
     if fault:
@@ -62,8 +63,9 @@ def find_fault(device: torch.device, dtype: torch.dtype) -> str | None:
                     if not error <= _TOLERANCES[dtype]:
                         return _fault(f"differ by {error:.2g} in {step}", layout, device, dtype)
             except Exception as error:  # Compilers and drivers raise whatever they like.
-                return _fault(f"raise {type(error).__name__} ({str(error)[:200]}) at or after {step}",
-                              layout, device, dtype)
+                return _fault(
+                    f"raise {type(error).__name__} ({str(error)[:200]}) at or after {step}",
+                    layout, device, dtype)
     return None
 
 
@@ -99,7 +101,8 @@ def _comparisons(layout: torch.memory_format, affine: bool, device: torch.device
 def _attention(module: ModuleType, tensors: list[Tensor]) -> list[Tensor]:
     x, logits, *affine = leaves = [t.detach().requires_grad_() for t in tensors]
     attention = module.radix_attention(logits, _RADIX, 1)
-    outputs = [module.radix_pool(x, _RADIX, *affine), module.radix_sum(x, attention, _RADIX, *affine)]
+    outputs = [module.radix_pool(x, _RADIX, *affine),
+               module.radix_sum(x, attention, _RADIX, *affine)]
     return [*outputs, *torch.autograd.grad([out.float().sin().sum() for out in outputs], leaves)]
 
 
@@ -149,6 +152,7 @@ def _fault(what: str, layout: str, device: torch.device, dtype: torch.dtype) -> 
 
 def _driver_version() -> str:
     try:
-        return str(torch._C._cuda_getDriverVersion())
+        # Not among torch's stubs.
+        return str(torch._C._cuda_getDriverVersion())  # type: ignore[attr-defined]
     except (AttributeError, RuntimeError):  # The report must not fail on what it reports beside.
         return "unknown"

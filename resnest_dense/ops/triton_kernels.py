@@ -1,25 +1,27 @@
-"""The Triton kernels: a batch norm with what follows it, and the steps of split attention.
+# Pointers and numbers have types to Triton alone.
+# mypy: allow-incomplete-defs
+"""The Triton kernels of norms and average pools, and what all kernels share.
 
 A program takes one image, a run of its pixels and a block of channels. Maps are read by strides, so
 either memory layout keeps its own order. Sums over pixels are written per run and added afterwards:
-no result depends on the order in which programs finish. Wherever a map is ``relu(x * scale + shift)``,
-it is made from ``x`` on the fly and never written.
+no result depends on the order in which programs finish. Wherever a map is
+``relu(x * scale + shift)``, it is made from ``x`` on the fly and never written.
 """
 
 import torch
 import triton
 import triton.language as tl
 
-__all__ = ["ACC", "batch_norm_gradient_kernel", "batch_norm_kernel", "gradient_kernel", "moments_kernel",
-           "normalise_kernel", "normalise_sums_kernel", "pool_kernel", "sum_kernel",
-           "weighted_sums_kernel"]
+__all__ = ["ACC", "affine", "avg_pool_gradient_kernel", "avg_pool_kernel",
+           "batch_norm_gradient_kernel", "batch_norm_kernel", "moments_kernel", "normalise_kernel",
+           "normalise_sums_kernel", "pixels", "place", "relu"]
 
 # The type of accumulation, by that of the sums.
 ACC = {torch.float32: tl.float32, torch.float64: tl.float64}
 
 
 @triton.jit
-def _place(BLOCKS):
+def place(BLOCKS):
     """Image, run of pixels, block of channels. The blocks of one run lie next to each other in the
     grid, so that what they share is still in the cache."""
     program, n = tl.program_id(0), tl.program_id(1).to(tl.int64)
@@ -27,18 +29,18 @@ def _place(BLOCKS):
 
 
 @triton.jit
-def _pixels(run, step, STEPS: tl.constexpr, BLOCK_P: tl.constexpr):
+def pixels(run, step, STEPS: tl.constexpr, BLOCK_P: tl.constexpr):
     return ((run * STEPS + step) * BLOCK_P + tl.arange(0, BLOCK_P)).to(tl.int64)
 
 
 @triton.jit
-def _affine(scale, shift, channel, mask, ACC: tl.constexpr):
+def affine(scale, shift, channel, mask, ACC: tl.constexpr):
     return (tl.load(scale + channel, mask=mask, other=0).to(ACC),
             tl.load(shift + channel, mask=mask, other=0).to(ACC))
 
 
 @triton.jit
-def _relu(y):
+def relu(y):
     # As torch's: NaN stays NaN, and training notices.
     return tl.maximum(y, 0.0, propagate_nan=tl.PropagateNan.ALL)
 
@@ -51,7 +53,7 @@ def moments_kernel(x, means, squares, C, PIXELS, RUNS, BLOCKS,
 
     Values are taken about the run's first one: the difference of two large sums would lose digits.
     """
-    n, run, block = _place(BLOCKS)
+    n, run, block = place(BLOCKS)
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
     first = (run * STEPS * BLOCK_P).to(tl.int64)
     pivot = tl.load(x + n * image_stride + first * pixel_stride + c * channel_stride, mask=c < C,
@@ -59,7 +61,7 @@ def moments_kernel(x, means, squares, C, PIXELS, RUNS, BLOCKS,
     sums = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     squared = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     for step in range(STEPS):
-        p = _pixels(run, step, STEPS, BLOCK_P)
+        p = pixels(run, step, STEPS, BLOCK_P)
         mask = (p < PIXELS)[:, None] & (c < C)[None, :]
         at = n * image_stride + p[:, None] * pixel_stride + c[None, :] * channel_stride
         value = tl.where(mask, tl.load(x + at, mask=mask, other=0).to(ACC) - pivot[None, :], 0)
@@ -119,8 +121,8 @@ def batch_norm_gradient_kernel(by_scale, by_shift, weight, mean, rstd, by_weight
     """Gradients of a batch norm's weight and bias by those of its scale and shift, and the gradient
     of its input through its moments, offset + slope * x."""
     c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
-    m, r = _affine(mean, rstd, c, c < C, ACC)
-    gs, gt = _affine(by_scale, by_shift, c, c < C, ACC)
+    m, r = affine(mean, rstd, c, c < C, ACC)
+    gs, gt = affine(by_scale, by_shift, c, c < C, ACC)
     w = tl.load(weight + c, mask=c < C, other=0).to(ACC)
     gs -= m * gt  # shift = bias - mean * scale
     tl.store(by_weight + c, (gs * r).to(by_weight.dtype.element_ty), mask=c < C)
@@ -136,17 +138,17 @@ def normalise_kernel(x, scale, shift, residual, out, C, PIXELS, BLOCKS,
                      RESIDUAL: tl.constexpr, ACC: tl.constexpr,
                      BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
     """out = relu(x * scale + shift + residual), relu and residual where there is one."""
-    n, run, block = _place(BLOCKS)
+    n, run, block = place(BLOCKS)
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
-    p = _pixels(run, 0, 1, BLOCK_P)
+    p = pixels(run, 0, 1, BLOCK_P)
     mask = (p < PIXELS)[:, None] & (c < C)[None, :]
     at = n * image_stride + p[:, None] * pixel_stride + c[None, :] * channel_stride
-    s, t = _affine(scale, shift, c, c < C, ACC)
+    s, t = affine(scale, shift, c, c < C, ACC)
     y = tl.load(x + at, mask=mask, other=0).to(ACC) * s[None, :] + t[None, :]
     if RESIDUAL:
         y += tl.load(residual + at, mask=mask, other=0).to(ACC)
     if RELU:
-        y = _relu(y)
+        y = relu(y)
     tl.store(out + at, y.to(out.dtype.element_ty), mask=mask)
 
 
@@ -155,15 +157,15 @@ def normalise_sums_kernel(x, grad, out, scale, shift, masked, products, counts,
                           C, PIXELS, RUNS, BLOCKS, image_stride, channel_stride, pixel_stride,
                           RELU: tl.constexpr, RESIDUAL: tl.constexpr, ACC: tl.constexpr,
                           BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr, STEPS: tl.constexpr):
-    """The sums of grad * x and of grad over a run, where the ReLU is open; with a residual, of which
-    ``out`` holds where it is, that gradient is written too (it is the residual's)."""
-    n, run, block = _place(BLOCKS)
+    """The sums of grad * x and of grad over a run, where the ReLU is open; with a residual, of
+    which ``out`` holds where it is, that gradient is written too (it is the residual's)."""
+    n, run, block = place(BLOCKS)
     c = block * BLOCK_C + tl.arange(0, BLOCK_C)
-    s, t = _affine(scale, shift, c, c < C, ACC)
+    s, t = affine(scale, shift, c, c < C, ACC)
     product = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     count = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
     for step in range(STEPS):
-        p = _pixels(run, step, STEPS, BLOCK_P)
+        p = pixels(run, step, STEPS, BLOCK_P)
         mask = (p < PIXELS)[:, None] & (c < C)[None, :]
         at = n * image_stride + p[:, None] * pixel_stride + c[None, :] * channel_stride
         value = tl.load(x + at, mask=mask, other=0).to(ACC)
@@ -182,130 +184,64 @@ def normalise_sums_kernel(x, grad, out, scale, shift, masked, products, counts,
 
 
 @triton.jit
-def pool_kernel(x, scale, shift, products, counts, C, PIXELS, RUNS, BLOCKS,
-                image_stride, channel_stride, pixel_stride,
-                AFFINE: tl.constexpr, ACC: tl.constexpr,
-                BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr, STEPS: tl.constexpr):
-    """The sum of x over a run and the number of its pixels, both where the ReLU is open: the sum of
-    the map is scale * the one + shift * the other. C values in for each pixel."""
-    n, run, block = _place(BLOCKS)
-    c = block * BLOCK_C + tl.arange(0, BLOCK_C)
-    product = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
-    count = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
-    if AFFINE:
-        s, t = _affine(scale, shift, c, c < C, ACC)
-    for step in range(STEPS):
-        p = _pixels(run, step, STEPS, BLOCK_P)
-        mask = (p < PIXELS)[:, None] & (c < C)[None, :]
-        at = n * image_stride + p[:, None] * pixel_stride + c[None, :] * channel_stride
-        value = tl.load(x + at, mask=mask, other=0).to(ACC)
-        if AFFINE:
-            # Not "y > 0", so that NaN stays NaN; a pixel outside the map is 0, but its y is not.
-            is_open = mask & ~(value * s[None, :] + t[None, :] <= 0)
-            product += tl.where(is_open, value, 0)
-            count += tl.where(is_open, 1.0, 0.0).to(ACC)
-        else:
-            product += value
-    to = (n * RUNS + run) * C + c
-    tl.store(products + to, tl.sum(product, axis=0), mask=c < C)
-    tl.store(counts + to, tl.sum(count, axis=0), mask=c < C)
-
-
-@triton.jit
-def sum_kernel(x, attention, scale, shift, out, C, PIXELS, BLOCKS,
-               image_stride, channel_stride, pixel_stride,
-               out_image_stride, out_channel_stride, out_pixel_stride,
-               R: tl.constexpr, AFFINE: tl.constexpr, ACC: tl.constexpr,
-               BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
-    """out = sum over the splits of attention * map. R C values in and C out for each pixel."""
-    n, run, block = _place(BLOCKS)
-    c = block * BLOCK_C + tl.arange(0, BLOCK_C)
-    p = _pixels(run, 0, 1, BLOCK_P)
-    mask = (p < PIXELS)[:, None] & (c < C)[None, :]
+def avg_pool_kernel(x, out, C, PIXELS, BLOCKS, H, W, OUT_W,
+                    image_stride, channel_stride, pixel_stride,
+                    out_image_stride, out_channel_stride, out_pixel_stride,
+                    K: tl.constexpr, S: tl.constexpr, PAD: tl.constexpr, INCLUDE_PAD: tl.constexpr,
+                    ACC: tl.constexpr, BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
+    """A window of values in (from the cache, but for the first time) and one out."""
+    program, n = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    c = program % BLOCKS * BLOCK_C + tl.arange(0, BLOCK_C)
+    p = (program // BLOCKS * BLOCK_P + tl.arange(0, BLOCK_P)).to(tl.int64)
+    top, left = p // OUT_W * S - PAD, p % OUT_W * S - PAD
     total = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
-    for r in tl.static_range(R):
-        rc = r * C + c
-        at = n * image_stride + p[:, None] * pixel_stride + rc[None, :] * channel_stride
-        y = tl.load(x + at, mask=mask, other=0).to(ACC)
-        if AFFINE:
-            s, t = _affine(scale, shift, rc, c < C, ACC)
-            y = _relu(y * s[None, :] + t[None, :])
-        weight = tl.load(attention + n * R * C + rc, mask=c < C, other=0).to(ACC)
-        total += weight[None, :] * y
+    for i in tl.static_range(K):
+        for j in tl.static_range(K):
+            h, w = top + i, left + j
+            inside = (p < PIXELS) & (h >= 0) & (h < H) & (w >= 0) & (w < W)
+            at = (n * image_stride + (h * W + w)[:, None] * pixel_stride
+                  + c[None, :] * channel_stride)
+            total += tl.load(x + at, mask=inside[:, None] & (c < C)[None, :], other=0).to(ACC)
+    total /= _values(top, left, H, W, K, INCLUDE_PAD).to(ACC)[:, None]
     to = n * out_image_stride + p[:, None] * out_pixel_stride + c[None, :] * out_channel_stride
+    mask = (p < PIXELS)[:, None] & (c < C)[None, :]
     tl.store(out + to, total.to(out.dtype.element_ty), mask=mask)
 
 
 @triton.jit
-def weighted_sums_kernel(x, grad, scale, shift, products, counts, C, PIXELS, RUNS, BLOCKS,
-                         image_stride, channel_stride, pixel_stride,
-                         out_image_stride, out_channel_stride, out_pixel_stride,
-                         R: tl.constexpr, AFFINE: tl.constexpr, ACC: tl.constexpr,
-                         BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr, STEPS: tl.constexpr):
-    """The sums of grad * x and of grad over a run, for each split where its ReLU is open: what the
-    gradients by attention, scale and shift are made of. (R + 1) C values in for each pixel."""
-    n, run, block = _place(BLOCKS * R)
-    r, c = block % R, block // R * BLOCK_C + tl.arange(0, BLOCK_C)
-    rc = r * C + c
-    if AFFINE:
-        s, t = _affine(scale, shift, rc, c < C, ACC)
-    product = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
-    count = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
-    for step in range(STEPS):
-        p = _pixels(run, step, STEPS, BLOCK_P)
-        mask = (p < PIXELS)[:, None] & (c < C)[None, :]
-        at = n * image_stride + p[:, None] * pixel_stride + rc[None, :] * channel_stride
-        value = tl.load(x + at, mask=mask, other=0).to(ACC)
-        g = tl.load(grad + n * out_image_stride + p[:, None] * out_pixel_stride
-                    + c[None, :] * out_channel_stride, mask=mask, other=0).to(ACC)
-        if AFFINE:
-            g = tl.where(value * s[None, :] + t[None, :] > 0, g, 0)
-        product += g * value
-        count += g
-    to = (n * RUNS + run) * R * C + rc
-    tl.store(products + to, tl.sum(product, axis=0), mask=c < C)
-    tl.store(counts + to, tl.sum(count, axis=0), mask=c < C)
+def avg_pool_gradient_kernel(grad, out, C, PIXELS, BLOCKS, H, W, GRAD_H, GRAD_W,
+                             image_stride, channel_stride, pixel_stride,
+                             out_image_stride, out_channel_stride, out_pixel_stride,
+                             K: tl.constexpr, S: tl.constexpr, PAD: tl.constexpr,
+                             INCLUDE_PAD: tl.constexpr, ACC: tl.constexpr,
+                             BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
+    """What each window that holds a pixel gives to it."""
+    program, n = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    c = program % BLOCKS * BLOCK_C + tl.arange(0, BLOCK_C)
+    p = (program // BLOCKS * BLOCK_P + tl.arange(0, BLOCK_P)).to(tl.int64)
+    h, w = p // W + PAD, p % W + PAD
+    total = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
+    for i in tl.static_range((K + S - 1) // S):
+        for j in tl.static_range((K + S - 1) // S):
+            # The last window that begins at or before the pixel, and those before that one.
+            row, column = h // S - i, w // S - j
+            inside = ((p < PIXELS) & (row >= 0) & (row < GRAD_H) & (column >= 0) & (column < GRAD_W)
+                      & (h - row * S < K) & (w - column * S < K))
+            at = (n * image_stride + (row * GRAD_W + column)[:, None] * pixel_stride
+                  + c[None, :] * channel_stride)
+            value = tl.load(grad + at, mask=inside[:, None] & (c < C)[None, :], other=0).to(ACC)
+            count = _values(row * S - PAD, column * S - PAD, H, W, K, INCLUDE_PAD).to(ACC)
+            total += tl.where(inside[:, None], value / count[:, None], 0)
+    to = n * out_image_stride + p[:, None] * out_pixel_stride + c[None, :] * out_channel_stride
+    mask = (p < PIXELS)[:, None] & (c < C)[None, :]
+    tl.store(out + to, total.to(out.dtype.element_ty), mask=mask)
 
 
 @triton.jit
-def gradient_kernel(x, grad, weights, pooled, scale, shift, offset, slope, out, C, PIXELS, BLOCKS,
-                    image_stride, channel_stride, pixel_stride,
-                    grad_image_stride, grad_channel_stride, grad_pixel_stride,
-                    R: tl.constexpr, MAP: tl.constexpr, WEIGHTS: tl.constexpr, POOL: tl.constexpr,
-                    RELU: tl.constexpr, AFFINE: tl.constexpr, MOMENTS: tl.constexpr,
-                    ACC: tl.constexpr, BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
-    """The gradient of a convolution's output, all of it in one pass: of the map made from it by the
-    norm's scale and shift, weighted by the attention (grad * weights), through the pool, and through
-    the norm's moments (offset + slope * x). (R + 1) C values in and R C out for each pixel."""
-    n, run, block = _place(BLOCKS)
-    c = block * BLOCK_C + tl.arange(0, BLOCK_C)
-    p = _pixels(run, 0, 1, BLOCK_P)
-    mask = (p < PIXELS)[:, None] & (c < C)[None, :]
-    if MAP:
-        from_map = tl.load(grad + n * grad_image_stride + p[:, None] * grad_pixel_stride
-                           + c[None, :] * grad_channel_stride, mask=mask, other=0).to(ACC)
-    if POOL:
-        from_pool = tl.load(pooled + n * C + c, mask=c < C, other=0).to(ACC)
-    for r in tl.static_range(R):
-        rc = r * C + c
-        at = n * image_stride + p[:, None] * pixel_stride + rc[None, :] * channel_stride
-        g = tl.zeros([BLOCK_P, BLOCK_C], dtype=ACC)
-        if MAP:
-            if WEIGHTS:
-                weight = tl.load(weights + n * R * C + rc, mask=c < C, other=0).to(ACC)
-                g += from_map * weight[None, :]
-            else:
-                g += from_map
-        if POOL:
-            g += from_pool[None, :]
-        if RELU or MOMENTS:
-            value = tl.load(x + at, mask=mask, other=0).to(ACC)
-        if AFFINE:
-            s, t = _affine(scale, shift, rc, c < C, ACC)
-            if RELU:
-                g = tl.where(value * s[None, :] + t[None, :] > 0, g, 0)
-            g = g * s[None, :]
-        if MOMENTS:
-            a, b = _affine(offset, slope, rc, c < C, ACC)
-            g += a[None, :] + b[None, :] * value
-        tl.store(out + at, g.to(out.dtype.element_ty), mask=mask)
+def _values(top, left, H, W, K: tl.constexpr, INCLUDE_PAD: tl.constexpr):
+    """By how many values a window's sum is divided."""
+    if INCLUDE_PAD:
+        return tl.zeros_like(top) + K * K
+    rows = tl.minimum(top + K, H) - tl.maximum(top, 0)
+    columns = tl.minimum(left + K, W) - tl.maximum(left, 0)
+    return tl.maximum(rows * columns, 1)

@@ -1,11 +1,11 @@
-"""Launches of the Triton kernels: how a map is cut among programs, and as little work as possible on
-the CPU, which a training step of small maps would wait for."""
+"""Launches of the Triton kernels: how a map is cut among programs, and as little work as possible
+on the CPU, which a training step of small maps would wait for."""
 
 import contextlib
 import functools
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -14,8 +14,8 @@ from torch import Tensor
 from resnest_dense.errors import ResNeStError
 from resnest_dense.ops.triton_kernels import ACC
 
-__all__ = ["SMALL_TILE", "Tiling", "by_run", "cut", "dense", "each_pixel", "in_layout_of", "is_channels_last", "launch",
-           "map_like", "strides_of", "sum_type"]
+__all__ = ["SMALL_TILE", "Tiling", "by_run", "cut", "dense", "each_pixel", "in_layout_of",
+           "is_channels_last", "launch", "map_like", "strides_of", "sum_type"]
 
 # Values of a tile: where a map is written, and where registers are short (sums, windows of pixels).
 TILE, SMALL_TILE = 4096, 2048
@@ -23,7 +23,8 @@ WARPS = 4
 # Sums are taken by about this many programs.
 PROGRAMS = 1024
 
-_launchers = {}
+# What Triton has compiled, and the constants that it is called with.
+_launchers: dict[tuple, tuple[Any, list[object]]] = {}
 
 
 class Tiling(NamedTuple):
@@ -57,8 +58,9 @@ def cut(images: int, channels: int, pixels: int, channels_last: bool, tile: int,
     return Tiling(images, channels, pixels, block_c, block_p, steps, -(-tiles // steps), blocks)
 
 
-def each_pixel(kernel: object, x: Tensor, channels: int, pointers: Sequence[Tensor],
-               numbers: Sequence[int], tile: int = TILE, **constants: object) -> None:
+def each_pixel(kernel: triton.JITFunction, x: Tensor, channels: int,
+               pointers: Sequence[Tensor], numbers: Sequence[int], tile: int = TILE,
+               **constants: object) -> None:
     """Runs a kernel that writes a map.
 
     Args:
@@ -77,8 +79,9 @@ def each_pixel(kernel: object, x: Tensor, channels: int, pointers: Sequence[Tens
                ACC=ACC[sum_type(x)], BLOCK_C=tiling.block_c, BLOCK_P=tiling.block_p, **constants)
 
 
-def by_run(kernel: object, x: Tensor, count: int, channels: int, pointers: Sequence[Tensor],
-           numbers: Sequence[int], **constants: object) -> tuple[Tensor, Tiling]:
+def by_run(kernel: triton.JITFunction, x: Tensor, count: int, channels: int,
+           pointers: Sequence[Tensor], numbers: Sequence[int],
+           **constants: object) -> tuple[Tensor, Tiling]:
     """The ``count`` sums over the pixels of each run, (count, N, runs, channels of x), by a kernel
     as :func:`each_pixel` takes it, which gets them last of its pointers."""
     tiling = cut(x.shape[0], channels, x.shape[2] * x.shape[3], is_channels_last(x), SMALL_TILE,
@@ -93,7 +96,7 @@ def by_run(kernel: object, x: Tensor, count: int, channels: int, pointers: Seque
     return found, tiling
 
 
-def launch(kernel: object, grid: tuple[int, ...], pointers: Sequence[Tensor],
+def launch(kernel: triton.JITFunction, grid: tuple[int, ...], pointers: Sequence[Tensor],
            numbers: Sequence[int], **constants: object) -> None:
     """``kernel[grid](...)``, of which Triton's own form takes several times longer on the CPU.
 
@@ -125,8 +128,8 @@ def _on_device_of(x: Tensor) -> contextlib.AbstractContextManager:
     if os.environ.get("TRITON_INTERPRET") == "1":
         return contextlib.nullcontext()
     raise ResNeStError(
-        f"RESNEST_DENSE_OPS=triton got a tensor on {x.device}: move it to CUDA, unset the variable, or "
-        "set TRITON_INTERPRET=1 to run the kernels on a CPU, slowly."
+        f"RESNEST_DENSE_OPS=triton got a tensor on {x.device}: move it to CUDA, unset the "
+        "variable, or set TRITON_INTERPRET=1 to run the kernels on a CPU, slowly."
     )
 
 

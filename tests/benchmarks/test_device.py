@@ -44,7 +44,8 @@ def test_steps_share_a_file(session, tmp_path):
 def test_a_step_that_fails_is_recorded(tmp_path, monkeypatch):
     monkeypatch.setitem(STEPS, "rest", lambda session: 1 / 0)
     device.main(["rest", "--out", str(tmp_path), "--quick", "--device", "cpu"])
-    assert "division" in json.loads((tmp_path / "results.json").read_text())["rest"]["failed"]["failed"]
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert "division" in results["rest"]["failed"]["failed"]
 
 
 def test_the_script_has_a_time_for_every_step():

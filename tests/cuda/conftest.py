@@ -1,4 +1,5 @@
-"""Tests that need a GPU. ``RESNEST_DENSE_TEST_DEVICE=cpu`` runs them on a CPU, to see that they do."""
+"""Tests that need a GPU. ``RESNEST_DENSE_TEST_DEVICE=cpu`` runs them on a CPU, to see that they
+do."""
 
 import os
 

@@ -51,7 +51,8 @@ def run(net, x, dtype=torch.float64, gradients=False):
     return features
 
 
-def assert_same(net, device, dtype, form=torch.contiguous_format, trains=False, size=(2, 3, 97, 131)):
+def assert_same(net, device, dtype, form=torch.contiguous_format, trains=False,
+                size=(2, 3, 97, 131)):
     x = torch.randn(size)
     wide = torch.float64 if dtype == torch.float64 else torch.float32
     there = copy.deepcopy(net).to(device, wide, memory_format=form).train(trains)
@@ -81,7 +82,8 @@ def test_large_ones_in_float32(device, name, trains):
 
 @pytest.mark.parametrize("norm", ["SyncBN", "FrozenBN", "GN"])
 def test_norms(device, norm):
-    assert_same(create_backbone("resnest14", norm=norm), device, torch.float32, trains=norm != "SyncBN")
+    assert_same(create_backbone("resnest14", norm=norm), device, torch.float32,
+                trains=norm != "SyncBN")
 
 
 def test_sync_batch_norm_of_one_process_is_batch_norm(device):
@@ -91,7 +93,8 @@ def test_sync_batch_norm_of_one_process_is_batch_norm(device):
     x = torch.randn(2, 3, 97, 131, device=device)
     found, expected = (run(net, x, gradients=True) for net in (sync, plain))
     for name, value in expected.items():
-        assert relative_difference(found[name], value) < (1e-2 if name == "gradient" else 1e-4), name
+        most = 1e-2 if name == "gradient" else 1e-4
+        assert relative_difference(found[name], value) < most, name
 
 
 @pytest.mark.parametrize("modulated", [False, True])
@@ -138,7 +141,8 @@ def assert_same_twins(plain, there, device, trains):
 
 def test_a_training_step_with_checkpointing_gives_the_same_gradient(device):
     plain = settled("resnest14").to(device)
-    kept = create_backbone("resnest14", checkpoint_stages=("res2", "res3", "res4", "res5")).to(device)
+    stages = ("res2", "res3", "res4", "res5")
+    kept = create_backbone("resnest14", checkpoint_stages=stages).to(device)
     kept.load_state_dict(plain.state_dict())
     x = torch.randn(2, 3, 97, 131, device=device)
     found, expected = (run(net, x, gradients=True) for net in (kept, plain))

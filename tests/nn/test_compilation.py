@@ -1,4 +1,5 @@
-"""Compiled networks: one graph a part, any image size, the same numbers in training and inference."""
+"""Compiled networks: one graph a part, any image size, the same numbers in training and
+inference."""
 
 import shutil
 
@@ -22,7 +23,8 @@ def _forget():
 
 def twins(**options):
     """A network and a copy with the same weights; both end at res3."""
-    first, second = (create_backbone("resnest14", out_features=["res3"], **options) for _ in range(2))
+    first, second = (create_backbone("resnest14", out_features=["res3"], **options)
+                     for _ in range(2))
     second.load_state_dict(first.state_dict())
     return first, second
 

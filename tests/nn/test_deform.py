@@ -1,4 +1,5 @@
-"""The deformable convolution against a slow one that gathers each sample, and the official block."""
+"""The deformable convolution against a slow one that gathers each sample, and the official
+block."""
 
 import pytest
 import torch
@@ -31,7 +32,7 @@ def sample(x, y, column):
 
 
 def slow_deformable(x, offset, mask, weight, *, stride, padding, dilation, groups, offset_groups):
-    """arXiv 1811.11168, equation 1, tap after tap; offsets are (dy, dx) a tap, group after group."""
+    """arXiv 1811.11168, equation 1, tap after tap; offsets are (dy, dx) a tap, group by group."""
     n, channels, height, width = x.shape
     out = [(side + 2 * padding - 2 * dilation - 1) // stride + 1 for side in (height, width)]
     rows, cols = torch.meshgrid(*(torch.arange(side, dtype=x.dtype) * stride - padding

@@ -1,7 +1,7 @@
 """Compiles the Triton kernels for GPUs that need not be there: ``python ahead.py CASES.json``.
 
-Reads a list of cases from standard input and prints, for each, what the compiler reports. A process of
-its own, because a process that runs kernels in Triton's interpreter cannot compile them.
+Reads a list of cases from standard input and prints, for each, what the compiler reports. A process
+of its own, because a process that runs kernels in Triton's interpreter cannot compile them.
 """
 
 import json
@@ -15,7 +15,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from resnest_dense.ops import triton_kernels, triton_pooling
+from resnest_dense.ops import triton_attention_kernels, triton_kernels
 
 TYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16", "float64": "fp64"}
 # Pointers to maps, which have the type of the case; all others are sums and vectors.
@@ -27,13 +27,13 @@ BINARIES = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 def compile_case(case: dict) -> dict:
     """Registers, bytes of spills, and the widths of loads and stores of maps, in bits."""
     name = case["kernel"]
-    kernel = getattr(triton_kernels, name, None) or getattr(triton_pooling, name)
+    kernel = getattr(triton_kernels, name, None) or getattr(triton_attention_kernels, name)
     wide = "fp64" if case["dtype"] == "float64" else "fp32"
     constants = {key: value for key, value in case["constants"].items() if key in kernel.arg_names}
     if "ACC" in kernel.arg_names:
         import torch
 
-        constants["ACC"] = triton_kernels.ACC[getattr(torch, "float64" if wide == "fp64" else "float32")]
+        constants["ACC"] = triton_kernels.ACC[torch.float64 if wide == "fp64" else torch.float32]
     signature, attributes = {}, {}
     unit = ONES[case["layout"]]
     for index, argument in enumerate(kernel.arg_names):
@@ -63,8 +63,9 @@ def report(ptx: str, arch: int) -> dict:
         path.write_text(ptx)
         target = re.search(r"^\.target (\S+?)(?:,|$)", ptx, re.MULTILINE)[1]
         ptxas = BINARIES / ("ptxas-blackwell" if arch >= 100 else "ptxas")
-        done = subprocess.run([ptxas, "-v", f"--gpu-name={target}", path, "-o", f"{folder}/kernel.o"],
-                              capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [ptxas, "-v", f"--gpu-name={target}", path, "-o", f"{folder}/kernel.o"],
+            capture_output=True, text=True, check=True)
     widths = {kind: [int(count or 1) * int(bits) for count, bits in re.findall(
         rf"{kind}\.global(?:\.[A-Za-z_]\w*(?:::\w+)*)*?(?:\.v(\d))?\.b(\d+)", ptx)]
         for kind in ("ld", "st")}

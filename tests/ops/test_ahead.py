@@ -1,7 +1,8 @@
 """The kernels compile for GPUs that are not here, without spills and with wide loads of maps.
 
-Each kernel for each GPU, with types, radices, layouts and sizes in turn, so that each value of one meets
-many of the others; ``RESNEST_DENSE_AHEAD=all`` (``make matrix``) compiles all of their combinations.
+Each kernel for each GPU, with types, radices, layouts and sizes in turn, so that each value of one
+meets many of the others; ``RESNEST_DENSE_AHEAD=all`` (``make matrix``) compiles all of their
+combinations.
 """
 
 import itertools
@@ -28,13 +29,13 @@ FLAGS = dict(MAP=True, WEIGHTS=True, POOL=True, RELU=True, AFFINE=True, MOMENTS=
              TRACK=True, K=3, S=2, PAD=1, INCLUDE_PAD=True, MOMENTUM=0.1, EPS=1e-5)
 # Registers of a thread; four warps of 255 still leave two programs a multiprocessor.
 MOST_REGISTERS = 255
+WORKER = Path(__file__).with_name("ahead.py")
 
 
 def most_spills(wanted):
-    """In bytes. Values of float64 take two registers, and windows of channels that 16 does not divide
-    are addressed one value at a time; neither occurs in a network of the paper."""
+    """In bytes. Values of float64 take two registers, and windows of channels that 16 does not
+    divide are addressed one value at a time; neither occurs in a network of the paper."""
     return 2048 if wanted["dtype"] == "float64" or not wanted["divisible"] else 0
-WORKER = Path(__file__).with_name("ahead.py")
 
 
 def case(kernel, arch, dtype, radix, layout, divisible, large):
@@ -46,8 +47,8 @@ def case(kernel, arch, dtype, radix, layout, divisible, large):
         tile = triton_launch.SMALL_TILE if small else triton_launch.TILE
         cut = triton_launch.cut(8, 256, 60800, layout == "channels last", tile, kernel in SUMS)
         sizes = dict(BLOCK_C=cut.block_c, BLOCK_P=cut.block_p, STEPS=cut.steps)
-    return dict(kernel=kernel, arch=arch, dtype=dtype, layout=layout, divisible=divisible, large=large,
-                warps=triton_launch.WARPS, constants=FLAGS | sizes | {"R": radix})
+    return dict(kernel=kernel, arch=arch, dtype=dtype, layout=layout, divisible=divisible,
+                large=large, warps=triton_launch.WARPS, constants=FLAGS | sizes | {"R": radix})
 
 
 def cases():
