@@ -24,8 +24,9 @@ def compile_part(part: nn.Module, name: str, *, constant: bool = False, **option
         ResNeStError: torch is older than 2.5.
     """
     if torch.__version__ < (2, 5):
-        raise ResNeStError(f"Compiling the network needs torch 2.5 or newer; this is {torch.__version__}: "
-                           "to the compiler of 2.4 the stride of a pool is a variable.")
+        raise ResNeStError(
+            f"Compiling the network needs torch 2.5 or newer; this is {torch.__version__}: to the "
+            "compiler of 2.4 the stride of a pool is a variable.")
 
     def run(*args: Any) -> Any:
         return part._call_impl(*args)
