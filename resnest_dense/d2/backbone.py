@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -95,13 +94,10 @@ def _read_architecture(keys: CfgNode) -> Architecture:
     return replace(
         named,
         stem_width=keys.STEM_WIDTH or named.stem_width,
-        radix=keys.RADIX,
-        cardinality=keys.NUM_GROUPS,
+        radix=keys.RADIX, cardinality=keys.NUM_GROUPS,
         bottleneck_width=keys.WIDTH_PER_GROUP * keys.BOTTLENECK_WIDTH // 64,
         avd_first=keys.AVD_FIRST,
-        deep_stem=_read_switch(keys, "DEEP_STEM"),
-        avd=_read_switch(keys, "AVD"),
-        avg_down=_read_switch(keys, "AVG_DOWN"),
+        **{name.lower(): _read_switch(keys, name) for name in ("DEEP_STEM", "AVD", "AVG_DOWN")},
     )
 
 
@@ -111,19 +107,14 @@ def _read_switch(keys: CfgNode, name: str) -> bool:
     if not keys[name] and keys.RADIX > 1:
         _logger.warning(
             "MODEL.RESNETS.%s is False at RADIX %d: built all the same, as the official code does.",
-            name, keys.RADIX,
-        )
+            name, keys.RADIX)
         return True
     return keys[name]
 
 
-def _register(builder: Callable) -> None:
-    # The official wrapper (resnest.d2) uses the same names; ours take their place where it came
-    # first, and a second import of this module changes nothing.
-    BACKBONE_REGISTRY._obj_map.pop(builder.__name__, None)
-    BACKBONE_REGISTRY.register(builder)
-
-
 for _builder in (build_resnest_backbone, build_resnest_fpn_backbone,
                  build_retinanet_resnest_fpn_backbone):
-    _register(_builder)
+    # The official wrapper (resnest.d2) uses the same names; ours take their place where it came
+    # first, and a second import of this module changes nothing.
+    BACKBONE_REGISTRY._obj_map.pop(_builder.__name__, None)
+    BACKBONE_REGISTRY.register(_builder)

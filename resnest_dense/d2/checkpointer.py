@@ -63,17 +63,16 @@ def load_file(self: DetectionCheckpointer, filename: str) -> dict[str, Any]:
 
 
 def load_weights(model: nn.Module, source: str, *, remedy: str = "") -> LoadReport | None:
-    """Loads weights into a detector by detectron2's checkpointer; none where ``source`` is "".
+    """Loads weights into a detector of any backbone by detectron2's checkpointer.
 
     Args:
-        model: a detector with a ResNeSt or another backbone, changed in place.
-        source: a path, an address, or a name in the catalog.
+        model: changed in place.
+        source: a path, an address, or a name in the catalog; "" loads nothing.
         remedy: what to give instead of a file that holds a backbone alone, with which a detector
             finds nothing; "" where such a file will do.
 
     Returns:
-        What was loaded; ``missing`` has every weight of the model that stays as it was. None for
-        nothing.
+        What was loaded; ``missing`` has every weight of the model that stays as it was.
 
     Raises:
         ResNeStError: as :func:`load_file`, or a backbone alone where there is a remedy for it.
@@ -121,13 +120,9 @@ def _check_input(model: nn.Module, report: LoadReport) -> None:
     order = getattr(model, "input_format", None)
     if report.contract is None or order is None:
         return
+    mean, std = ([round(value, 4) for value in values.flatten().tolist()]
+                 for values in (model.pixel_mean, model.pixel_std))
     check_contract(
-        report.contract, channel_order=order, mean=_listed(model.pixel_mean),
-        std=_listed(model.pixel_std), source=report.source,
+        report.contract, channel_order=order, mean=mean, std=std, source=report.source,
         keys=("INPUT.FORMAT (in a LazyConfig model.input_format and the mapper's image_format)",
-              "MODEL.PIXEL_MEAN (model.pixel_mean)", "MODEL.PIXEL_STD (model.pixel_std)"),
-    )
-
-
-def _listed(values: Any) -> list[float]:
-    return [round(value, 4) for value in values.flatten().tolist()]
+              "MODEL.PIXEL_MEAN (model.pixel_mean)", "MODEL.PIXEL_STD (model.pixel_std)"))

@@ -56,11 +56,8 @@ def fit_state(model: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, T
 
 def fit_checkpoint(state: Mapping[str, Tensor],
                    model: nn.Module) -> tuple[dict[str, Tensor], list[str]]:
-    """``state`` under the names of ``model``, and the classifiers that it has no weights for.
-
-    Args:
-        state: of a segmentor, in any layout.
-        model: a segmentor of MMSegmentation.
+    """``state``, a segmentor's in any layout, under the names of MMSegmentation's ``model``, and the
+    classifiers that it has no weights for.
 
     Raises:
         ResNeStError: weights of the model, beyond its classifiers, are not in ``state`` or have
@@ -96,12 +93,8 @@ def read_input(model: nn.Module | None) -> InputSettings | None:
 
 
 def check_input(model: nn.Module | None, contract: InputContract | None, source: str) -> None:
-    """Compare what weights expect with what a segmentor or detector gives them.
-
-    Args:
-        model: without one, or without a mean in its preprocessor, there is nothing to check.
-        contract: what the weights expect; None where it is not known.
-        source: what the message calls the weights.
+    """Compare what weights, called ``source``, expect with what a segmentor or detector gives them,
+    where both are known.
 
     Raises:
         ResNeStValueError: a conflict; the message names both sides and the fix.

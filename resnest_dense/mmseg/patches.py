@@ -91,8 +91,7 @@ def _statistic(owner: object, name: str) -> Any:
     if owner is not HistoryBuffer or name not in _STATISTICS:
         raise ResNeStError(
             f"The checkpoint asks for {name!r} of {owner!r}, which no run of mmengine writes: it "
-            "may be harmful and was not read."
-        )
+            "may be harmful and was not read.")
     return builtins.getattr(owner, name)
 
 
@@ -121,8 +120,7 @@ class _MissingOperators(ModuleType):
             raise ResNeStError(
                 f"mmcv's compiled operator {name!r} was called, but this mmcv has none "
                 "(mmcv-lite). Install the full mmcv that fits your torch, or use a model "
-                "without this operator."
-            )
+                "without this operator.")
 
         return missing
 

@@ -22,11 +22,8 @@ _PNGS = 2000  # panoptic PNGs that are read before a run, evenly spread; all of 
 
 
 def check_datasets(cfg: CfgNode, names: tuple[str, ...]) -> None:
-    """Checks the COCO-format files of the named data sets and logs what will be dropped.
-
-    Args:
-        cfg: tells the class count, and whether masks or keypoints are needed.
-        names: as registered with detectron2; sets of other formats are passed over.
+    """Checks the COCO-format files of the named registered data sets against ``cfg`` and logs what
+    will be dropped; sets of other formats are passed over.
 
     Raises:
         ResNeStValueError: an unknown name, or anything that would make training wrong.

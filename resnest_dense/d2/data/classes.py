@@ -55,31 +55,27 @@ class Classes:
 
 
 def write_classes(folder: str | Path, categories: Mapping[int, str] | Classes) -> None:
-    """Writes ``classes.json`` into the folder of a run.
-
-    Args:
-        folder: the run's ``OUTPUT_DIR``.
-        categories: the classes, or names by category id in the order of the ids.
+    """Writes ``classes.json`` into a run's ``OUTPUT_DIR``: the classes, or names by category id in
+    the order of the ids.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     if not isinstance(categories, Classes):
         categories = Classes(tuple(categories), tuple(categories.values()))
-    (folder / _FILE).write_text(json.dumps(asdict(categories), indent=2) + "\n")
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    Path(folder, _FILE).write_text(json.dumps(asdict(categories), indent=2) + "\n")
 
 
 def read_classes(source: str | Path) -> Classes | None:
-    """The classes in a file or beside a checkpoint; None for a folder without ``classes.json``.
-
-    Args:
-        source: the folder of a run, its ``classes.json``, or a COCO-format file.
+    """The classes in the folder of a run, None without ``classes.json`` there, in such a file or in
+    one of COCO's format.
 
     Raises:
         ResNeStError: a file that holds no classes.
     """
-    path = Path(source) / _FILE if Path(source).is_dir() else Path(source)
-    if Path(source).is_dir() and not path.is_file():
-        return None
+    path = Path(source)
+    if path.is_dir():
+        path /= _FILE
+        if not path.is_file():
+            return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if "categories" in content:

@@ -20,11 +20,8 @@ _OTHER = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 def keypoint_metadata(categories: list[dict], json_file: str) -> dict:
     """What detectron2 wants to know of the keypoints of a set: their names, the pairs that a flip
-    swaps, and the lines to draw between them.
-
-    Args:
-        categories: of COCO keypoint annotations; the first one with keypoints describes them.
-        json_file: where they come from.
+    swaps, and the lines to draw between them; as the first category of ``json_file`` with keypoints
+    says.
 
     Raises:
         ResNeStValueError: no category names keypoints, or names and skeleton do not fit together.
@@ -50,24 +47,16 @@ def keypoint_metadata(categories: list[dict], json_file: str) -> dict:
 
 
 def flip_map(names: list[str]) -> list[tuple[str, str]]:
-    """The pairs of keypoints that change places in a mirror image: left and right of the same.
-
-    Args:
-        names: of the keypoints, such as "left_eye", "eyeR".
+    """The pairs of keypoints ("left_eye", "eyeR") that change places in a mirror image: left and
+    right of the same.
     """
     pairs = ((name, _SIDE.sub(_other_side, name)) for name in names)
     return [(a, b) for a, b in pairs if b in names and names.index(a) < names.index(b)]
 
 
 def use_keypoints(cfg: CfgNode, metadata: dict, json_file: str, *, evaluated: bool) -> None:
-    """Sets the number of keypoints, tells what a flip does to them, and makes sure that their
-    evaluation is defined.
-
-    Args:
-        cfg: changed in place.
-        metadata: of :func:`keypoint_metadata`.
-        json_file: where they come from.
-        evaluated: their AP is going to be computed.
+    """Sets the number of the keypoints of :func:`keypoint_metadata` in ``cfg``, tells what a flip
+    does to them, and makes sure that their AP is defined, if it is going to be computed.
 
     Raises:
         ResNeStValueError: OKS sigmas that are missing or not one for each keypoint.

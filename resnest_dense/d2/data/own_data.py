@@ -26,12 +26,8 @@ def use_own_data(cfg: CfgNode, args: argparse.Namespace) -> bool:
     """Registers the files that the arguments name and points ``cfg`` at them: data sets, classes,
     keypoints, stuff.
 
-    Args:
-        cfg: changed in place; left alone where no files are named.
-        args: parsed by a parser that :func:`resnest_dense.data.own_files.add_arguments` extended.
-
     Returns:
-        Whether files are named.
+        Whether files are named; ``cfg`` is left alone where none are.
 
     Raises:
         ResNeStValueError: files that lack a companion, that the model has no use for or that cannot
@@ -65,12 +61,9 @@ def _names_of(files: OwnFiles) -> dict[int, str]:
 
 def _categories_of(files: OwnFiles) -> list[dict]:
     path = files.panoptic_json or files.json
-    try:
-        return _read_categories(path, bool(files.panoptic_json), os.stat(path).st_mtime_ns)
-    except OSError as error:
-        raise ResNeStValueError(
-            f"{path} cannot be read ({error.strerror}). Check the path and the access rights."
-        ) from error
+    # What is not there is said by who reads it.
+    changed = os.stat(path).st_mtime_ns if os.path.exists(path) else 0
+    return _read_categories(path, bool(files.panoptic_json), changed)
 
 
 @functools.lru_cache

@@ -31,11 +31,7 @@ def is_derived(metadata: Metadata, key: str) -> bool:
 
 
 def panoptic_metadata(categories: list[dict]) -> dict:
-    """What detectron2 wants to know of the classes of a panoptic set, as for its own COCO sets.
-
-    Args:
-        categories: of the panoptic file.
-    """
+    """What detectron2 wants to know of the categories of a panoptic file, as for its own sets."""
     things, labels = thing_categories(categories), stuff_labels(categories)
     names = {category["id"]: category["name"] for category in categories}
     return {
@@ -55,13 +51,10 @@ def register_panoptic(name: str, metadata: dict, *, derived: tuple[str, ...], im
 
     Args:
         name: must be new.
-        metadata: of :func:`panoptic_metadata` form.
+        metadata: as :func:`panoptic_metadata` gives.
         derived: those of "json_file" and "sem_seg_root" that :func:`derive_missing` writes.
-        image_root: folder of the images.
-        panoptic_json: panoptic annotations.
-        panoptic_root: folder of their PNGs.
-        json_file: instance annotations of the same images.
-        sem_seg_root: folder of semantic labels named as the panoptic PNGs.
+        image_root, panoptic_json, panoptic_root, json_file, sem_seg_root: as for detectron2;
+            semantic labels are named as the panoptic PNGs.
     """
 
     def load() -> list[dict]:
@@ -99,10 +92,8 @@ def use_derived_stuff(cfg: CfgNode) -> None:
 
 
 def derive_missing(names: tuple[str, ...]) -> None:
-    """Writes the semantic labels and instances that panoptic sets were registered with but lack.
-
-    Args:
-        names: of registered sets of any kind.
+    """Writes the semantic labels and instances that the panoptic ones of the named sets were
+    registered with but lack.
     """
     for name in names:
         metadata = MetadataCatalog.get(name)
@@ -113,7 +104,6 @@ def derive_missing(names: tuple[str, ...]) -> None:
         for key, what, write in (
                 ("sem_seg_root", "semantic labels", partial(write_stuff_labels, labels=labels)),
                 ("json_file", "instances", write_instances)):
-            out = metadata.get(key)
-            if is_derived(metadata, key) and write(*source, out):
+            if is_derived(metadata, key) and write(*source, metadata.get(key)):
                 _logger.info("Data set %s: %s derived from its panoptic PNGs, in %s.", name, what,
-                             out)
+                             metadata.get(key))

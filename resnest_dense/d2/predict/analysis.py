@@ -30,7 +30,7 @@ def analyze_detector(config: str | Path, size: tuple[int, int] | None = None) ->
     """Counts of the detector that a config of detectron2 describes; nothing is computed.
 
     Args:
-        config: YAML config or LazyConfig: a path, or the name of a shipped one.
+        config: as for :func:`build_detector`.
         size: height and width of the image; the largest test size of the config when None.
 
     Raises:

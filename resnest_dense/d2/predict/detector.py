@@ -75,11 +75,7 @@ def build_detector(config: str | Path, *, overrides: Sequence[str] = (),
 
 
 def load_detector(detector: Detector, checkpoint: str) -> None:
-    """Loads a checkpoint that has all of the detector.
-
-    Args:
-        detector: changed in place.
-        checkpoint: a path, an address or a name in the catalog.
+    """Loads a checkpoint that has all of the detector: a path, an address or a name in the catalog.
 
     Raises:
         ResNeStError: no such file, or one that lacks weights of the detector: a backbone alone
@@ -98,14 +94,12 @@ def load_detector(detector: Detector, checkpoint: str) -> None:
         raise ResNeStError(
             f"{checkpoint} is not a checkpoint of {detector.config.name}: it has nothing for "
             f"{len(lacking)} of the detector's weights, such as {', '.join(lacking[:3])}"
-            f"{' (' + shapes + ')' if shapes else ''}. {remedy}"
-        )
+            f"{' (' + shapes + ')' if shapes else ''}. {remedy}")
 
 
 def _suggest_pair(config: Path) -> str:
-    entry = getattr(find_experiment(config.stem), "checkpoint", None)
     published = ""
-    if entry is not None:
+    if entry := getattr(find_experiment(config.stem), "checkpoint", None):
         state = "its address was dead when last tried" if entry.dead else entry.addresses[0]
         published = f"{config.name} and {entry.name} ({state}), or "
     return (f"Give a config and the checkpoint trained with it: {published}config.yaml and "
@@ -134,9 +128,9 @@ def _from_lazy(path: Path, overrides: Sequence[str], device: str) -> Detector:
     with torch.device(device):
         model = instantiate(cfg.model).to(device)
     mapper = OmegaConf.select(cfg, "dataloader.test.mapper")
-    names = [OmegaConf.select(cfg, f"dataloader.{split}.dataset.names")
+    names = [OmegaConf.select(cfg, f"dataloader.{split}.dataset.names") or ()
              for split in ("test", "train")]
-    groups = [[group] if isinstance(group, str) else group for group in names if group]
+    groups = [[group] if isinstance(group, str) else group for group in names]
     augmentations = instantiate(mapper.augmentations) if mapper else _test_resize(get_cfg())
     return Detector(
         path, model, T.AugmentationList(augmentations),

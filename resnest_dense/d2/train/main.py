@@ -21,9 +21,9 @@ from resnest_dense.d2.data.checks import check_datasets
 from resnest_dense.d2.data.classes import Classes, write_classes
 from resnest_dense.d2.data.own_data import use_own_data
 from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
+from resnest_dense.d2.train.evaluation import check_tta
 from resnest_dense.d2.train.preflight import IGNORE_PREFLIGHT, check_first_batch
 from resnest_dense.d2.train.trainer import RESULTS_FILE, Trainer, evaluate
-from resnest_dense.d2.train.tta import check_tta
 from resnest_dense.data.own_files import add_arguments
 from resnest_dense.errors import ResNeStValueError
 
@@ -92,10 +92,8 @@ def read_config(args: argparse.Namespace) -> CfgNode:
 
 
 def read_training_data(args: argparse.Namespace) -> CfgNode:
-    """The config that the arguments describe, with its training sets checked and complete.
-
-    Args:
-        args: with ``config``, ``opts`` and own data.
+    """The config that ``config``, ``opts`` and own data describe, with its training sets checked
+    and complete.
 
     Raises:
         ResNeStError: whatever is wrong with the config or the data.
@@ -115,7 +113,7 @@ def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, 
         checkpoint: its weights.
         metrics: some of "box_ap", "mask_ap" and "pq".
         out: folder of predictions and logs.
-        num_gpus: processes, each with a GPU; without a GPU one process on the CPU.
+        num_gpus: processes with a GPU each; without a GPU one process on the CPU.
         options: KEY VALUE pairs that override the config.
 
     Raises:

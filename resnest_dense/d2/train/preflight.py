@@ -17,9 +17,8 @@ from resnest_dense.weights.matching import bare_model
 __all__ = ["IGNORE_PREFLIGHT", "check_first_batch", "peek_batch"]
 
 IGNORE_PREFLIGHT = "--ignore-preflight"
-# Learning rates of detectron2's own configs and the paper's, for 16 images (docs/recipes.md 2.1).
-_RATES = {"RetinaNet": 0.01}
-_RATE, _IMAGES = 0.02, 16
+# Of detectron2's own configs and the paper's, for 16 images (docs/recipes.md 2.1).
+_RATE, _RETINANET_RATE, _IMAGES = 0.02, 0.01, 16
 
 _logger = logging.getLogger(__name__)
 
@@ -33,8 +32,8 @@ def check_first_batch(trainer: DefaultTrainer, report: LoadReport | None, *,
     Args:
         trainer: built, its weights loaded.
         report: of the weights that it starts from; None for none.
-        resumed: whether it goes on from a checkpoint of its own.
-        proceed: whether to train although something is certainly wrong.
+        resumed: it goes on from a checkpoint of its own.
+        proceed: train although something is certainly wrong.
 
     Raises:
         ResNeStError: something certainly is, in any of the processes.
@@ -42,8 +41,8 @@ def check_first_batch(trainer: DefaultTrainer, report: LoadReport | None, *,
     if trainer.start_iter >= trainer.max_iter:
         return
     findings = _look(trainer, report, resumed)
-    preflight.log_and_raise(findings, comm.all_gather(findings), _log, switch=IGNORE_PREFLIGHT,
-                            proceed=proceed)
+    preflight.log_and_raise(findings, comm.all_gather(findings), _logger.log,
+                            switch=IGNORE_PREFLIGHT, proceed=proceed)
 
 
 def _look(trainer: DefaultTrainer, report: LoadReport | None, resumed: bool) -> list[Finding]:
@@ -54,7 +53,7 @@ def _look(trainer: DefaultTrainer, report: LoadReport | None, resumed: bool) -> 
     unit_std = isinstance(backbone, ResNeSt) and (report is not None or resumed)
     settings = InputSettings(cfg.INPUT.FORMAT, cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD,
                              ("INPUT.FORMAT", "MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD"))
-    rate = _RATES.get(cfg.MODEL.META_ARCHITECTURE, _RATE)
+    rate = _RETINANET_RATE if cfg.MODEL.META_ARCHITECTURE == "RetinaNet" else _RATE
     findings = [
         preflight.check_input([entry["image"] for entry in batch], settings, unit_std=unit_std),
         preflight.check_norms(model, images=len(batch), processes=comm.get_world_size()),
@@ -73,7 +72,3 @@ def peek_batch(loop: SimpleTrainer) -> list[dict]:
     first = next(batches)
     loop._data_loader_iter_obj = itertools.chain([first], batches)
     return first
-
-
-def _log(line: str, concern: bool) -> None:
-    _logger.log(logging.WARNING if concern else logging.INFO, "%s", line)

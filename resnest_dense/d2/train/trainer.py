@@ -9,7 +9,7 @@ from typing import Any
 
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer
+from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.engine.hooks import EvalHook
 from detectron2.evaluation import DatasetEvaluator, print_csv_format
 from detectron2.utils import comm
@@ -17,25 +17,53 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from resnest_dense.d2.checkpointer import load_weights
-from resnest_dense.d2.train.clock import EvaluationClock
-from resnest_dense.d2.train.evaluators import build_coco_evaluator, build_evaluator
-from resnest_dense.d2.train.interrupt import SaveOnInterrupt
-from resnest_dense.d2.train.tta import build_tta_model
+from resnest_dense.d2.train.evaluation import (
+    EvaluationClock,
+    build_coco_evaluator,
+    build_evaluator,
+    build_tta_model,
+)
+from resnest_dense.interrupt import Interrupt
 from resnest_dense.nn.sync_norm import replace_sync_batch_norms
 from resnest_dense.weights import LoadReport
 
-__all__ = ["RESULTS_FILE", "Trainer", "evaluate"]
+__all__ = ["RESULTS_FILE", "SaveOnInterrupt", "Trainer", "evaluate"]
 
 RESULTS_FILE = "results.json"
 
 _logger = logging.getLogger(__name__)
 
 
-class Trainer(DefaultTrainer):
-    """Trains what a config describes, evaluates by COCO's rules, saves when interrupted.
+class SaveOnInterrupt(HookBase):
+    """On Ctrl-C or SIGTERM: finish the iteration, save a checkpoint, from which ``--resume``
+    continues, and stop. A second signal stops at once, without saving.
+    """
 
-    Args:
-        cfg: a frozen config of :func:`resnest_dense.d2.get_cfg`.
+    def __init__(self, checkpointer: DetectionCheckpointer):
+        self.checkpointer = checkpointer
+        self._interrupt = Interrupt()
+
+    def before_train(self) -> None:
+        self._interrupt.catch()
+
+    def after_step(self) -> None:
+        if self._interrupt.name is None:
+            return
+        iteration = self.trainer.iter
+        if comm.is_main_process():
+            self.checkpointer.save(f"model_{iteration:07d}", iteration=iteration)
+            _logger.warning(
+                "Interrupted: saved after iteration %d in %s; --resume continues from there.",
+                iteration, self.checkpointer.save_dir)
+        raise KeyboardInterrupt(self._interrupt.name)
+
+    def after_train(self) -> None:
+        self._interrupt.release()
+
+
+class Trainer(DefaultTrainer):
+    """Trains what a frozen config of :func:`resnest_dense.d2.get_cfg` describes, evaluates by
+    COCO's rules, saves when interrupted.
     """
 
     @classmethod
@@ -62,15 +90,8 @@ class Trainer(DefaultTrainer):
     @classmethod
     def test(cls, cfg: CfgNode, model: nn.Module,
              evaluators: list[DatasetEvaluator] | None = None) -> OrderedDict:
-        """Metrics on every set of ``DATASETS.TEST``, and in the log where the time went.
-
-        Args:
-            cfg: names the sets.
-            model: with the weights to measure.
-            evaluators: one a set; those of :meth:`build_evaluator` when None.
-
-        Returns:
-            Metrics by task, such as "bbox"; by set and task where there are several sets.
+        """Metrics on every set of ``DATASETS.TEST`` by task, such as "bbox" (by set and task where
+        there are several sets), and in the log where the time went.
         """
         results: OrderedDict[str, Any] = OrderedDict()
         for number, name in enumerate(cfg.DATASETS.TEST):
@@ -108,10 +129,7 @@ class Trainer(DefaultTrainer):
 
     def resume_or_load(self, resume: bool = True) -> LoadReport | None:
         """Continues from the last checkpoint of ``OUTPUT_DIR``; without one, or where ``resume`` is
-        false, starts from ``MODEL.WEIGHTS``.
-
-        Returns:
-            What was loaded of ``MODEL.WEIGHTS``, see :func:`.checkpointer.load_weights`.
+        false, starts from ``MODEL.WEIGHTS`` and returns what was loaded of them.
         """
         if resume and self.checkpointer.has_checkpoint():
             super().resume_or_load(resume=True)

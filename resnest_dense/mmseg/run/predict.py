@@ -69,13 +69,9 @@ class SegmentationPredictor:
 
 def write_predictions(predictor: SegmentationPredictor, images: Iterable[str | Path],
                       out: str | Path) -> list[tuple[Path, Path]]:
-    """Predict images and write what was found.
-
-    Args:
-        predictor: the model.
-        images: files.
-        out: folder; an image ``a.jpg`` gives ``labels/a.png``, one channel with the class of each
-            pixel (numbered as in the training labels), and ``overlays/a.png`` to look at.
+    """Predict image files and write what was found into the folder ``out``: an image ``a.jpg``
+    gives ``labels/a.png``, one channel with the class of each pixel (numbered as in the training
+    labels), and ``overlays/a.png`` to look at.
 
     Returns:
         The two files of each image.
@@ -104,13 +100,9 @@ def write_predictions(predictor: SegmentationPredictor, images: Iterable[str | P
 
 def annotate_segments(predictor: SegmentationPredictor, video: str | Path,
                       out: str | Path) -> int:
-    """Predicts each frame of a video.
-
-    Args:
-        predictor: the model.
-        video: file.
-        out: folder of the two files of :func:`resnest_dense.data.media.annotate_video`; ``found``
-            in its JSON is the share of the frame's pixels that each class has.
+    """Predicts each frame of a video and writes the two files of
+    :func:`resnest_dense.data.media.annotate_video` into the folder ``out``; ``found`` in its JSON
+    is the share of the frame's pixels that each class has.
 
     Returns:
         The number of frames.

@@ -53,8 +53,7 @@ def read_config(args: argparse.Namespace) -> Config:
     if train or val or args.classes:
         if not (args.classes and val):
             raise ResNeStValueError(
-                "Own data needs --classes and --val, to train on it --train too."
-            )
+                "Own data needs --classes and --val, to train on it --train too.")
         use_folders(cfg, args.classes, train=train, val=val,
                     reduce_zero_label=args.reduce_zero_label)
     cfg.merge_from_dict(args.cfg_options or {})
@@ -123,12 +122,11 @@ def build_runner(cfg: Config, *loops: str) -> Runner:
     except FileNotFoundError as error:
         raise ResNeStError(
             f"{cfg.filename}: {error}. Put the data set there, or name its folder: data_root of "
-            "the data sets in the config, --data of evaluate-published."
-        ) from error
+            "the data sets in the config, --data of evaluate-published.") from error
     except (TypeError, KeyError) as error:
         # By its name alone a slip in a config and an error in the user's own code look the same.
-        raise ResNeStError(f"{cfg.filename}: {type(error).__name__}: {error} (-v shows from where)"
-                           ) from error
+        raise ResNeStError(
+            f"{cfg.filename}: {type(error).__name__}: {error} (-v shows from where)") from error
 
 
 def _refuse_unknown_keys(cfg: Config, options: Iterable[str]) -> None:
@@ -145,8 +143,7 @@ def _refuse_unknown_keys(cfg: Config, options: Iterable[str]) -> None:
             why = ("has no effect: it sets a helper variable of the config, not what was made of it"
                    if top in cfg else "is not known")
             raise ResNeStValueError(
-                f"{key!r} in --cfg-options {why}. {near(top, sorted(_RUNNER_KEYS + _OTHER_KEYS))}"
-            )
+                f"{key!r} in --cfg-options {why}. {near(top, sorted(_RUNNER_KEYS + _OTHER_KEYS))}")
 
 
 def _follow_the_dataset(steps: Iterable[dict | list]) -> None:

@@ -17,9 +17,6 @@ def show_training_data(cfg: Config, out: str | Path, count: int) -> list[Path]:
         cfg: of :func:`resnest_dense.mmseg.run.settings.read_config`.
         out: folder for the pictures, ``0000_name-of-the-image.png`` and so on.
         count: number of pictures, at most one an image.
-
-    Returns:
-        The pictures.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
