@@ -87,9 +87,8 @@ def _read_architecture(keys: CfgNode) -> Architecture:
             f"MODEL.RESNETS.DEPTH={keys.DEPTH} is not a ResNeSt: use one of {depths}, or "
             "MODEL.BACKBONE.NAME build_resnet_fpn_backbone for a plain ResNet.")
     if keys.RES2_OUT_CHANNELS != 256:
-        raise ResNeStValueError(
-            f"MODEL.RESNETS.RES2_OUT_CHANNELS={keys.RES2_OUT_CHANNELS}: a ResNeSt has 256; narrow "
-            "it by MODEL.RESNETS.BOTTLENECK_WIDTH.")
+        raise ResNeStValueError(f"MODEL.RESNETS.RES2_OUT_CHANNELS={keys.RES2_OUT_CHANNELS}: a "
+                                "ResNeSt has 256; narrow it by MODEL.RESNETS.BOTTLENECK_WIDTH.")
     named = get_architecture(f"resnest{keys.DEPTH}")
     return replace(
         named,

@@ -76,14 +76,13 @@ class _ResNeStConfig(CfgNode):
 
 
 def _read_as_official(loaded: dict[str, Any], filename: str) -> dict[str, Any]:
-    """``loaded``, the keys of a YAML file and of its bases, with what the official code made of them
-    written out (docs/recipes.md 2.7).
+    """The keys of a YAML file and of its bases with what the official code made of them written out
+    (docs/recipes.md 2.7).
 
     Files of the first fork name a plain ResNet's builder and state ``RADIX`` 2: they mean a
-    ResNeSt.
-    The semantic head of that fork knew no ``NORM`` but "GN" and left the bias out with any, so the
-    published panoptic checkpoint has convolutions with neither: the published panoptic file, and
-    files of the fork, get ``BiaslessSemSegFPNHead`` without a norm.
+    ResNeSt. The semantic head of that fork knew no ``NORM`` but "GN" and left the bias out with
+    any, so the published panoptic checkpoint has convolutions with neither: the published panoptic
+    file, and files of the fork, get ``BiaslessSemSegFPNHead`` without a norm.
     """
     model = _node(loaded, "MODEL")
     from_fork = _is_from_fork(model)

@@ -56,7 +56,7 @@ def fit_state(model: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, T
 
 def fit_checkpoint(state: Mapping[str, Tensor],
                    model: nn.Module) -> tuple[dict[str, Tensor], list[str]]:
-    """``state``, a segmentor's in any layout, under the names of MMSegmentation's ``model``, and the
+    """A segmentor's ``state`` in any layout under the names of MMSegmentation's ``model``, and the
     classifiers that it has no weights for.
 
     Raises:

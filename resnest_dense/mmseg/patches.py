@@ -89,9 +89,8 @@ def run_history_allowed() -> Iterator[None]:
 def _statistic(owner: object, name: str) -> Any:
     """The one use of ``getattr`` in such a file: the buffer's statistics by their names."""
     if owner is not HistoryBuffer or name not in _STATISTICS:
-        raise ResNeStError(
-            f"The checkpoint asks for {name!r} of {owner!r}, which no run of mmengine writes: it "
-            "may be harmful and was not read.")
+        raise ResNeStError(f"The checkpoint asks for {name!r} of {owner!r}, which no run of "
+                           "mmengine writes: it may be harmful and was not read.")
     return builtins.getattr(owner, name)
 
 
@@ -117,10 +116,9 @@ class _MissingOperators(ModuleType):
             raise AttributeError(name)
 
         def missing(*args: Any, **kwargs: Any) -> None:
-            raise ResNeStError(
-                f"mmcv's compiled operator {name!r} was called, but this mmcv has none "
-                "(mmcv-lite). Install the full mmcv that fits your torch, or use a model "
-                "without this operator.")
+            raise ResNeStError(f"mmcv's compiled operator {name!r} was called, but this mmcv has "
+                               "none (mmcv-lite). Install the full mmcv that fits your torch, or "
+                               "use a model without this operator.")
 
         return missing
 

@@ -23,13 +23,10 @@ _SIDE = 640  # pixels; smaller images are drawn larger, so that labels fit
 
 
 def show_training_data(cfg: CfgNode, out: str | Path, count: int) -> list[Path]:
-    """Draws the first images of a training run as the network gets them: resized, flipped, cropped,
-    with boxes, masks and keypoints, and beside them the semantic labels of a panoptic set.
-
-    Args:
-        cfg: names the sets and the augmentation.
-        out: folder for the pictures, ``0000_name-of-the-image.png`` and so on.
-        count: number of pictures; an image may come again, augmented anew.
+    """Draws the first ``count`` images of a training run as the network gets them: resized,
+    flipped, cropped, with boxes, masks and keypoints, and beside them the semantic labels of a
+    panoptic set. An image may come again, augmented anew. The pictures are
+    ``0000_name-of-the-image.png`` and so on in the folder ``out``.
     """
     cfg = cfg.clone()
     cfg.defrost()

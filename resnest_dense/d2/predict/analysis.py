@@ -10,7 +10,7 @@ from detectron2.modeling.poolers import ROIPooler
 from torch import Tensor, nn
 
 from resnest_dense.analysis import Analysis, analyze, model_parts
-from resnest_dense.d2.predict.detector import Detector, build_detector
+from resnest_dense.d2.predict.predictor import Detector, build_detector
 from resnest_dense.errors import ResNeStError
 
 __all__ = ["analyze_detector"]

@@ -157,10 +157,9 @@ class EvaluationClock(DatasetEvaluator):
         network, after = (sum(batch[i] for batch in measured) / images for i in (0, 1))
         every = sum(batch[2] for batch in self._batches)
         share = (after + metrics / every) / (network + after + metrics / every)
-        _logger.info(
-            f"Evaluation of {self.name}: network {network:.4f} s/img, post-processing {after:.4f} "
-            f"s/img, metrics {metrics:.1f} s for {every} images; {share:.0%} of the time is not "
-            "the network's.")
+        _logger.info(f"Evaluation of {self.name}: network {network:.4f} s/img, post-processing "
+                     f"{after:.4f} s/img, metrics {metrics:.1f} s for {every} images; {share:.0%} "
+                     "of the time is not the network's.")
 
     def _start(self) -> None:
         self._network_end = None

@@ -64,10 +64,9 @@ class PreflightHook(Hook):
 
     def before_val(self, runner: Runner) -> None:
         if self._new_classifiers and runner.iter == 0:
-            raise ResNeStError(
-                f"The checkpoint has another number of classes than the model: "
-                f"{', '.join(self._new_classifiers)} would be random. Set num_classes of the heads "
-                "as it was in training.")
+            raise ResNeStError("The checkpoint has another number of classes than the model: "
+                               f"{', '.join(self._new_classifiers)} would be random. Set "
+                               "num_classes of the heads as it was in training.")
 
     def _check_labels(self, name: str, dataset: BaseDataset, runner: Runner) -> None:
         if runner.rank == 0:

@@ -78,8 +78,8 @@ def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, 
 
 
 def _use_augmentation(cfg: Config, kind: str) -> None:
-    """Test ``cfg`` with its own augmentation ("config"), MMSegmentation's ("mmseg": softmax averaged
-    over 0.5 to 1.75 times the test size and flips, whole images) or the published one."""
+    """Test ``cfg`` with its own augmentation ("config"), the published one, or MMSegmentation's
+    ("mmseg": softmax averaged over 0.5 to 1.75 times the test size and flips, whole images)."""
     steps = cfg.test_dataloader.dataset.pipeline
     if kind == "mmseg":
         sizes = [step.scale for step in steps if step.type == "Resize"]

@@ -8,7 +8,7 @@ from mmengine.runner import find_latest_checkpoint
 
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.interrupt import Interrupt
-from resnest_dense.mmseg.parts.hooks import SaveOnInterruptHook
+from resnest_dense.mmseg.parts.training import SaveOnInterruptHook
 from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
 
 __all__ = ["make_parser", "run"]
