@@ -21,7 +21,6 @@ __all__ = ["ResNeStBackbone", "build_resnest_backbone", "build_resnest_fpn_backb
            "build_retinanet_resnest_fpn_backbone"]
 
 _OUTPUT_STRIDES = {1: 32, 2: 16, 4: 8}
-
 _logger = logging.getLogger(__name__)
 
 
@@ -55,9 +54,7 @@ def build_resnest_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNeStBackb
         freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT,
         deform=Deformable(stages, modulated=keys.DEFORM_MODULATED,
                           groups=keys.DEFORM_NUM_GROUPS) if stages else None,
-        checkpoint_stages=keys.CHECKPOINT_STAGES,
-        compile=keys.COMPILE,
-    )
+        checkpoint_stages=keys.CHECKPOINT_STAGES, compile=keys.COMPILE)
 
 
 def build_resnest_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
@@ -96,8 +93,7 @@ def _read_architecture(keys: CfgNode) -> Architecture:
         radix=keys.RADIX, cardinality=keys.NUM_GROUPS,
         bottleneck_width=keys.WIDTH_PER_GROUP * keys.BOTTLENECK_WIDTH // 64,
         avd_first=keys.AVD_FIRST,
-        **{name.lower(): _read_switch(keys, name) for name in ("DEEP_STEM", "AVD", "AVG_DOWN")},
-    )
+        **{name.lower(): _read_switch(keys, name) for name in ("DEEP_STEM", "AVD", "AVG_DOWN")})
 
 
 def _read_switch(keys: CfgNode, name: str) -> bool:

@@ -57,22 +57,19 @@ def load_file(self: DetectionCheckpointer, filename: str) -> dict[str, Any]:
                             "before they are trained.", report.source)
     self.resnest_report = report
     # Our reader leaves out what is no tensor, so the state of a training is detectron2's to read.
-    training = set(self.checkpointables) & set(weights.others)
-    rest = _stock_load_file(self, filename) if training else {}
-    return {**rest, "model": values}
+    training = {*self.checkpointables} & {*weights.others}
+    return {**(_stock_load_file(self, filename) if training else {}), "model": values}
 
 
 def load_weights(model: nn.Module, source: str, *, remedy: str = "") -> LoadReport | None:
-    """Loads weights into a detector of any backbone by detectron2's checkpointer.
+    """Loads weights into a detector of any backbone by detectron2's checkpointer; in the report
+    ``missing`` has every weight of the model that stays as it was.
 
     Args:
         model: changed in place.
         source: a path, an address, or a name in the catalog; "" loads nothing.
         remedy: what to give instead of a file that holds a backbone alone, with which a detector
             finds nothing; "" where such a file will do.
-
-    Returns:
-        What was loaded; ``missing`` has every weight of the model that stays as it was.
 
     Raises:
         ResNeStError: as :func:`load_file`, or a backbone alone where there is a remedy for it.
@@ -112,8 +109,7 @@ def _report_plain(checkpointer: _RememberingCheckpointer, source: str) -> LoadRe
         missing=tuple(missing), unexpected=tuple(lacking.unexpected_keys),
         mismatched=tuple(Mismatch(name, tuple(there), tuple(here))
                          for name, there, here in lacking.incorrect_shapes),
-        ignored=(), backbone=(inside, whole), heads=(len(loaded) - inside, len(names) - whole),
-    )
+        ignored=(), backbone=(inside, whole), heads=(len(loaded) - inside, len(names) - whole))
 
 
 def _check_input(model: nn.Module, report: LoadReport) -> None:

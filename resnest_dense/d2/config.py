@@ -20,7 +20,6 @@ _PLAIN_BUILDERS = ("build_resnet_backbone", "build_resnet_fpn_backbone",
 _WRAPPER_DEFAULTS = {"DEEP_STEM": True, "AVD": True, "AVG_DOWN": True, "RADIX": 2,
                      "BOTTLENECK_WIDTH": 64}
 _PANOPTIC_WEIGHTS = ("resnest200_detectron", "panoptic_ResNeSt_200_FPN_syncBN_tricks_3x")
-
 _logger = logging.getLogger(__name__)
 
 

@@ -66,8 +66,7 @@ class ResNeSt(network.ResNeSt, BaseModule):
             get_architecture(architecture), norm=_read_norm(norm_cfg), in_channels=in_channels,
             out_features=[STAGE_NAMES[i] for i in out_indices], output_stride=output_stride,
             dilated_form=dilated_form, freeze_at=frozen_stages + 1,
-            checkpoint_stages=STAGE_NAMES if with_cp else (), compile=compile,
-        )
+            checkpoint_stages=STAGE_NAMES if with_cp else (), compile=compile)
         self.norm_eval = norm_eval
         self.init_cfg = dict(type="Pretrained", checkpoint=pretrained) if pretrained else init_cfg
 
@@ -107,7 +106,7 @@ class ResNeSt(network.ResNeSt, BaseModule):
 
 
 def _read_norm(norm_cfg: Mapping[str, Any]) -> Norm:
-    """What our network takes as its norm, from an OpenMMLab ``norm_cfg``."""
+    """What our network takes as its norm."""
     options = dict(norm_cfg)
     kind = options.pop("type", None)
     if not kind or kind not in NORM_NAMES:

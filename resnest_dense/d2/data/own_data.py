@@ -23,7 +23,6 @@ from resnest_dense.errors import ResNeStValueError
 __all__ = ["flip_map", "keypoint_metadata", "use_own_data"]
 
 _logger = logging.getLogger(__name__)
-
 _NAMES = {"train": "own_train", "val": "own_val"}
 # The words anywhere, or their first letters alone in snake_case or camelCase: left_eye, eyeR.
 _SIDE = re.compile(r"(?i:left|right)|(?<![A-Za-z])[lr](?![a-z])|(?<![A-Z])[LR](?![a-z])")
@@ -32,10 +31,7 @@ _OTHER = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 def use_own_data(cfg: CfgNode, args: argparse.Namespace) -> bool:
     """Registers the files that the arguments name and points ``cfg`` at them: data sets, classes,
-    keypoints, stuff.
-
-    Returns:
-        Whether files are named; ``cfg`` is left alone where none are.
+    keypoints, stuff. Without files it leaves ``cfg`` alone and returns False.
 
     Raises:
         ResNeStValueError: files that lack a companion, that the model has no use for or that cannot

@@ -47,16 +47,10 @@ def register_panoptic(name: str, metadata: dict, *, derived: tuple[str, ...], im
                       panoptic_json: str, panoptic_root: str, json_file: str,
                       sem_seg_root: str) -> None:
     """Registers a set as detectron2's ``register_coco_panoptic_separated`` does, but with images of
-    any format, and labels matched by image id instead of by folder listings.
-
-    Args:
-        name: must be new.
-        metadata: as :func:`panoptic_metadata` gives.
-        derived: those of "json_file" and "sem_seg_root" that :func:`derive_missing` writes.
-        image_root, panoptic_json, panoptic_root, json_file, sem_seg_root: as for detectron2;
-            semantic labels are named as the panoptic PNGs.
+    any format, and labels matched by image id instead of by folder listings: they are named as the
+    panoptic PNGs. ``derived`` are those of "json_file" and "sem_seg_root" that
+    :func:`derive_missing` writes.
     """
-
     def load() -> list[dict]:
         labels = {entry["image_id"]: entry["file_name"]
                   for entry in load_sections(panoptic_json)["annotations"]}
@@ -68,9 +62,8 @@ def register_panoptic(name: str, metadata: dict, *, derived: tuple[str, ...], im
     DatasetCatalog.register(name, load)
     MetadataCatalog.get(name).set(
         image_root=image_root, panoptic_json=panoptic_json, panoptic_root=panoptic_root,
-        json_file=json_file, sem_seg_root=sem_seg_root, ignore_label=255,
-        derived=derived, evaluator_type="coco_panoptic_seg", **metadata,
-    )
+        json_file=json_file, sem_seg_root=sem_seg_root, ignore_label=255, derived=derived,
+        evaluator_type="coco_panoptic_seg", **metadata)
 
 
 def use_derived_stuff(cfg: CfgNode) -> None:

@@ -24,12 +24,9 @@ __all__ = ["annotate_detections", "write_detections"]
 def write_detections(predictor: DetectionPredictor, images: Iterable[str | Path],
                      out: str | Path) -> list[dict]:
     """Detects in image files and writes what was found into the folder ``out``: an image ``a.jpg``
-    gives the picture ``a.png``, and all give ``detections.json``, COCO-format results with
-    ``file_name`` beside ``image_id``. A panoptic model also gives ``panoptic.json`` and
-    ``panoptic/a.png`` in COCO's format.
-
-    Returns:
-        The entries of ``detections.json``.
+    gives the picture ``a.png``, and all give ``detections.json``, whose entries are returned:
+    COCO-format results with ``file_name`` beside ``image_id``. A panoptic model also gives
+    ``panoptic.json`` and ``panoptic/a.png`` in COCO's format.
 
     Raises:
         ResNeStValueError: a file that is no image, or two images with the same stem.
@@ -57,13 +54,11 @@ def write_detections(predictor: DetectionPredictor, images: Iterable[str | Path]
 
 
 def annotate_detections(predictor: DetectionPredictor, video: str | Path, out: str | Path) -> int:
-    """Detects in each frame of a video; the same object keeps its colour from frame to frame.
+    """Detects in each frame of a video, of which it returns the number; the same object keeps its
+    colour from frame to frame.
 
     Writes the two files of :func:`resnest_dense.data.media.annotate_video` into the folder ``out``;
     ``found`` in its JSON is a list of COCO-format results, ``image_id`` the number of the frame.
-
-    Returns:
-        The number of frames.
 
     Raises:
         ResNeStError: a file that is no video.

@@ -26,9 +26,6 @@ from resnest_dense.weights import catalog, fetch
 
 __all__ = ["DetectionPredictor", "Detector", "build_detector"]
 
-# Where detectron2's models keep the least score of what they put out.
-_THRESHOLDS = ("test_score_thresh", "combine_instances_score_thresh")
-
 _logger = logging.getLogger(__name__)
 
 
@@ -106,7 +103,8 @@ class DetectionPredictor:
         self.classes = _find_classes(detector, checkpoint, classes)
         self._augmentations = detector.augmentations
         for module in self.model.modules():
-            for name in _THRESHOLDS:
+            # Where detectron2's models keep the least score of what they put out.
+            for name in ("test_score_thresh", "combine_instances_score_thresh"):
                 if hasattr(module, name):
                     setattr(module, name, threshold)
 
@@ -124,7 +122,9 @@ class DetectionPredictor:
         self._augmentations(inputs)
         tensor = torch.from_numpy(np.ascontiguousarray(inputs.image.transpose(2, 0, 1))).float()
         [outputs] = self.model([{"image": tensor, "height": height, "width": width}])
-        return {key: _to_cpu(value) for key, value in outputs.items()}
+        # "panoptic_seg" is the map of segments, and what each is.
+        return {key: (value[0].to("cpu"), value[1]) if key == "panoptic_seg" else value.to("cpu")
+                for key, value in outputs.items()}
 
 
 def _as_rgb(image: np.ndarray) -> np.ndarray:
@@ -134,12 +134,6 @@ def _as_rgb(image: np.ndarray) -> np.ndarray:
         return image[:, :, :3]
     raise ResNeStValueError(
         f"An image of shape {image.shape} and type {image.dtype}: give (H, W, 3) in uint8.")
-
-
-def _to_cpu(value: Any) -> Any:
-    if isinstance(value, tuple):  # panoptic_seg: the map of segments, and what each is
-        return value[0].to("cpu"), value[1]
-    return value.to("cpu")
 
 
 def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) -> Classes:
@@ -218,5 +212,4 @@ def _from_lazy(path: Path, overrides: Sequence[str], device: str) -> Detector:
         path, model, T.AugmentationList(augmentations),
         mapper.image_format if mapper else model.input_format,
         tuple(name for group in groups for name in group),
-        OmegaConf.select(cfg, "train.init_checkpoint") or "",
-    )
+        OmegaConf.select(cfg, "train.init_checkpoint") or "")

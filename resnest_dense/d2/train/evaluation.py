@@ -30,7 +30,6 @@ __all__ = ["EvaluationClock", "build_coco_evaluator", "build_evaluator", "build_
            "check_tta"]
 
 _logger = logging.getLogger(__name__)
-
 _WARM_UP = 5  # batches that are slower than the rest, as in detectron2's own figures
 
 
@@ -80,17 +79,15 @@ def check_tta(cfg: CfgNode) -> None:
     if not cfg.TEST.AUG.ENABLED:
         return
     architecture = cfg.MODEL.META_ARCHITECTURE
-    obstacles = {
-        f"MODEL.META_ARCHITECTURE {architecture} is no R-CNN":
-            not issubclass(META_ARCH_REGISTRY.get(architecture), GeneralizedRCNN),
-        "MODEL.KEYPOINT_ON is True": cfg.MODEL.KEYPOINT_ON,
-        "MODEL.LOAD_PROPOSALS is True": cfg.MODEL.LOAD_PROPOSALS,
-    }
-    for obstacle, stands in obstacles.items():
-        if stands:
-            raise ResNeStValueError(
-                f"TEST.AUG.ENABLED is True, but {obstacle}: test-time augmentation is defined for "
-                "boxes and masks of an R-CNN only. Set TEST.AUG.ENABLED False.")
+    obstacle = "MODEL.LOAD_PROPOSALS is True" if cfg.MODEL.LOAD_PROPOSALS else ""
+    if cfg.MODEL.KEYPOINT_ON:
+        obstacle = "MODEL.KEYPOINT_ON is True"
+    if not issubclass(META_ARCH_REGISTRY.get(architecture), GeneralizedRCNN):
+        obstacle = f"MODEL.META_ARCHITECTURE {architecture} is no R-CNN"
+    if obstacle:
+        raise ResNeStValueError(
+            f"TEST.AUG.ENABLED is True, but {obstacle}: test-time augmentation is defined for "
+            "boxes and masks of an R-CNN only. Set TEST.AUG.ENABLED False.")
 
 
 def build_tta_model(cfg: CfgNode, model: nn.Module) -> nn.Module:
@@ -147,11 +144,9 @@ class EvaluationClock(DatasetEvaluator):
     def evaluate(self) -> dict | None:
         start = _now()
         results = self.evaluator.evaluate()
-        if comm.is_main_process():
-            self._log(_now() - start)
-        return results
-
-    def _log(self, metrics: float) -> None:
+        metrics = _now() - start
+        if not comm.is_main_process():
+            return results
         measured = self._batches[min(_WARM_UP, len(self._batches) - 1):]
         images = sum(batch[2] for batch in measured)
         network, after = (sum(batch[i] for batch in measured) / images for i in (0, 1))
@@ -160,6 +155,7 @@ class EvaluationClock(DatasetEvaluator):
         _logger.info(f"Evaluation of {self.name}: network {network:.4f} s/img, post-processing "
                      f"{after:.4f} s/img, metrics {metrics:.1f} s for {every} images; {share:.0%} "
                      "of the time is not the network's.")
+        return results
 
     def _start(self) -> None:
         self._network_end = None

@@ -29,7 +29,6 @@ from resnest_dense.errors import ResNeStValueError
 __all__ = ["make_parser", "measure_published", "read_config", "read_training_data", "run"]
 
 _logger = logging.getLogger(__name__)
-
 # Where each metric of the catalog stands in detectron2's results.
 _METRICS = {"box_ap": ("bbox", "AP"), "mask_ap": ("segm", "AP"), "pq": ("panoptic_seg", "PQ")}
 
@@ -119,8 +118,7 @@ def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, 
     """
     run(make_parser().parse_args([
         "--config-file", config, "--eval-only", "--num-gpus", str(num_gpus),
-        *options, "MODEL.WEIGHTS", str(checkpoint), "OUTPUT_DIR", str(out),
-    ]))
+        *options, "MODEL.WEIGHTS", str(checkpoint), "OUTPUT_DIR", str(out)]))
     results = json.loads((out / RESULTS_FILE).read_text())
     return {name: results[task][metric] for name in metrics for task, metric in [_METRICS[name]]}
 

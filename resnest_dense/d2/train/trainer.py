@@ -35,7 +35,6 @@ RESULTS_FILE = "results.json"
 IGNORE_PREFLIGHT = "--ignore-preflight"
 # Learning rates of detectron2's own configs and the paper's, for 16 images (docs/recipes.md 2.1).
 _RATE, _RETINANET_RATE, _IMAGES = 0.02, 0.01, 16
-
 _logger = logging.getLogger(__name__)
 
 

@@ -55,8 +55,12 @@ class PreflightHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: dict | None = None) -> None:
         if data_batch and not self._looked:
-            _check_first_batch(runner, data_batch["inputs"], proceed=self.proceed)
             self._looked = True
+            findings = _look(runner, unwrap(runner.model), data_batch["inputs"])
+            preflight.log_and_raise(
+                findings, all_gather_object(findings), MMLogger.get_current_instance().log,
+                proceed=self.proceed, switch="custom_hooks the entry "
+                'dict(type="resnest_dense.PreflightHook", proceed=True)')
 
     def before_test(self, runner: Runner) -> None:
         self.before_val(runner)
@@ -70,10 +74,10 @@ class PreflightHook(Hook):
 
     def _check_labels(self, name: str, dataset: BaseDataset, runner: Runner) -> None:
         if runner.rank == 0:
-            _check_dataset(dataset, unwrap(runner.model), name=name, limit=self.limit)
+            _check_dataset(dataset, unwrap(runner.model), name, self.limit)
 
 
-def _check_dataset(dataset: BaseDataset, model: nn.Module, *, name: str, limit: int) -> None:
+def _check_dataset(dataset: BaseDataset, model: nn.Module, name: str, limit: int) -> None:
     """Logs a table of what the labels hold; a dataset that names no classes is left alone."""
     classes = dataset.metainfo.get("classes")
     if not classes:
@@ -92,18 +96,9 @@ def _check_dataset(dataset: BaseDataset, model: nn.Module, *, name: str, limit: 
     raw = dataset.METAINFO["classes"] if first.get("label_map") else classes
     report = check_labels(
         [(entry["img_path"], entry["seg_map_path"]) for entry in entries], raw, used=classes,
-        name=name, limit=limit, reduce_zero_label=bool(first.get("reduce_zero_label")),
-    )
+        name=name, limit=limit, reduce_zero_label=bool(first.get("reduce_zero_label")))
     print_log(report.table(), logger="current")
     report.raise_if_wrong()
-
-
-def _check_first_batch(runner: Runner, images: list[Tensor], *, proceed: bool) -> None:
-    """Log a line each on input, norms, rate and weights; an error in any process stops all."""
-    findings = _look(runner, unwrap(runner.model), images)
-    preflight.log_and_raise(
-        findings, all_gather_object(findings), MMLogger.get_current_instance().log, proceed=proceed,
-        switch="custom_hooks the entry dict(type=\"resnest_dense.PreflightHook\", proceed=True)")
 
 
 def _look(runner: Runner, model: Any, images: list[Tensor]) -> list[Finding]:

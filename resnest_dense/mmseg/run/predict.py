@@ -71,10 +71,7 @@ def write_predictions(predictor: SegmentationPredictor, images: Iterable[str | P
                       out: str | Path) -> list[tuple[Path, Path]]:
     """Predict image files and write what was found into the folder ``out``: an image ``a.jpg``
     gives ``labels/a.png``, one channel with the class of each pixel (numbered as in the training
-    labels), and ``overlays/a.png`` to look at.
-
-    Returns:
-        The two files of each image.
+    labels), and ``overlays/a.png`` to look at; these two are returned for each image.
 
     Raises:
         ResNeStValueError: a file that is no image, or two images with the same stem.
@@ -99,12 +96,9 @@ def write_predictions(predictor: SegmentationPredictor, images: Iterable[str | P
 
 def annotate_segments(predictor: SegmentationPredictor, video: str | Path,
                       out: str | Path) -> int:
-    """Predicts each frame of a video and writes the two files of
+    """Predicts each frame of a video, of which it returns the number, and writes the two files of
     :func:`resnest_dense.data.media.annotate_video` into the folder ``out``; ``found`` in its JSON
     is the share of the frame's pixels that each class has.
-
-    Returns:
-        The number of frames.
 
     Raises:
         ResNeStError: a file that is no video.

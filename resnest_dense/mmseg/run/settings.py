@@ -72,10 +72,9 @@ def _use_folders(cfg: Config, args: argparse.Namespace, train: Sequence[str] | N
             continue
         loader = cfg[f"{name}_dataloader"]
         loader.dataset = dict(
-            type="resnest_dense.FolderDataset", images=str(folders[0]), labels=str(folders[1]),
+            type="resnest_dense.FolderDataset", images=folders[0], labels=folders[1],
             classes=listed.names, palette=listed.palette,
-            reduce_zero_label=args.reduce_zero_label, pipeline=loader.dataset.pipeline,
-        )
+            reduce_zero_label=args.reduce_zero_label, pipeline=loader.dataset.pipeline)
     pipelines = [cfg[f"{name}_dataloader"].dataset.pipeline for name in ("train", "val", "test")]
     for pipeline in [*pipelines, cfg.get("tta_pipeline", [])]:
         _follow_the_dataset(pipeline)
