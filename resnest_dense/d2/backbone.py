@@ -92,8 +92,8 @@ def _read_architecture(keys: CfgNode) -> Architecture:
         stem_width=keys.STEM_WIDTH or named.stem_width,
         radix=keys.RADIX, cardinality=keys.NUM_GROUPS,
         bottleneck_width=keys.WIDTH_PER_GROUP * keys.BOTTLENECK_WIDTH // 64,
-        avd_first=keys.AVD_FIRST,
-        **{name.lower(): _read_switch(keys, name) for name in ("DEEP_STEM", "AVD", "AVG_DOWN")})
+        avd_first=keys.AVD_FIRST, avd=_read_switch(keys, "AVD"),
+        deep_stem=_read_switch(keys, "DEEP_STEM"), avg_down=_read_switch(keys, "AVG_DOWN"))
 
 
 def _read_switch(keys: CfgNode, name: str) -> bool:

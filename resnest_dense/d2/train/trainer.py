@@ -159,8 +159,8 @@ class Trainer(DefaultTrainer):
                                     switch=IGNORE_PREFLIGHT, proceed=proceed)
 
     def _look(self, report: LoadReport | None, resumed: bool) -> list[Finding]:
-        cfg, model = self.cfg, bare_model(self.model)
-        batch = peek_batch(self._trainer)
+        cfg, batch = self.cfg, peek_batch(self._trainer)
+        model: Any = bare_model(self.model)
         backbone = getattr(model.backbone, "bottom_up", model.backbone)
         unit_std = isinstance(backbone, ResNeSt) and (report is not None or resumed)
         settings = InputSettings(cfg.INPUT.FORMAT, cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD,
