@@ -136,8 +136,7 @@ PATCHES = [
     Patch(BaseModel, "init_weights", _init_weights,
           reason="the model alone knows which input the weights of its backbone's init_cfg will "
           "get, and mmengine compares neither",
-          until="mmengine (0.10.7) calls a hook after init_weights"),
-]
+          until="mmengine (0.10.7) calls a hook after init_weights")]
 if package := segmentation_package():
     PATCHES.append(Patch(
         MODULE2PACKAGE, "mmseg", package,
