@@ -11,13 +11,7 @@ import time
 from pathlib import Path
 
 from demo.mini_coco import write_mini_coco
-from resnest_dense.d2.train.run_report import (
-    draw_curve,
-    draw_detections,
-    final_metrics,
-    read_metrics,
-    write_table,
-)
+from demo.run_report import draw_curve, draw_detections, final_metrics, read_metrics, write_table
 
 TRAIN_NET = Path(__file__).parents[1] / "tools/train_net.py"
 CONFIG = "resnest14_mask_rcnn_mini.yaml"

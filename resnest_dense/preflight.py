@@ -1,5 +1,6 @@
 """Checks of a training run on its first batch, whichever framework trains: a line each."""
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -154,14 +155,14 @@ def check_weights(backbone: nn.Module, loaded: tuple[tuple[int, int], tuple[int,
 
 
 def log_and_raise(findings: Sequence[Finding], everywhere: Iterable[Sequence[Finding]],
-                  log: Callable[[str, bool], None], *, switch: str, proceed: bool) -> None:
+                  log: Callable[[int, str], None], *, switch: str, proceed: bool) -> None:
     """Logs a line for each finding, and stops the run at an error: in all processes or in none, as
     one alone would leave the others waiting.
 
     Args:
         findings: of this process.
         everywhere: of all processes, this one too.
-        log: gets each line, and whether it is a matter of concern.
+        log: gets the level of each line (INFO, or WARNING for a concern) and the line.
         switch: what lets training go on.
         proceed: whether that is set.
 
@@ -172,7 +173,7 @@ def log_and_raise(findings: Sequence[Finding], everywhere: Iterable[Sequence[Fin
               if finding.severity == "error"}
     lines = {f"Preflight, {finding}": finding for finding in [*findings, *errors.values()]}
     for line, finding in lines.items():
-        log(line, finding.severity != "fine")
+        log(logging.INFO if finding.severity == "fine" else logging.WARNING, line)
     if errors and not proceed:
         wrong = " ".join(f"Preflight, {finding}" for finding in errors.values())
         raise ResNeStError(f"{wrong} To train all the same, give {switch}.")

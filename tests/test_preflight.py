@@ -1,5 +1,6 @@
 """What the preflight says of a batch, of norms, of a learning rate and of weights."""
 
+import logging
 import re
 
 import pytest
@@ -47,7 +48,7 @@ def test_what_is_certainly_wrong_is_an_error_that_names_the_keys(images, setting
     found = look(images, **settings)
     assert found.severity == "error"
     with pytest.raises(ResNeStError, match=words):
-        log_and_raise([found], [[found]], lambda line, concern: None, switch="--x", proceed=False)
+        log_and_raise([found], [[found]], lambda level, line: None, switch="--x", proceed=False)
 
 
 def test_microsofts_resnets_have_a_std_of_one_on_purpose():
@@ -103,13 +104,13 @@ def test_a_line_each_and_the_switch_lets_training_go_on():
     found = [check_learning_rate(0.0, images=16, reference=(0.02, 16), key="LR"), look(batch())]
     lines = []
 
-    def keep(line, concern):
-        lines.append((line, concern))
+    def keep(level, line):
+        lines.append((line, level))
 
     with pytest.raises(ResNeStError, match="LR is 0.*give --x"):
         log_and_raise(found, [found], keep, switch="--x", proceed=False)
     log_and_raise(found, [found], keep, switch="--x", proceed=True)
-    assert [concern for _, concern in lines] == [True, False] * 2
+    assert [level for _, level in lines] == [logging.WARNING, logging.INFO] * 2
     assert lines[0][0].startswith("Preflight, learning rate: error: LR is 0")
 
 

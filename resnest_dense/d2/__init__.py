@@ -14,12 +14,6 @@ from resnest_dense.d2.heads import BiaslessSemSegFPNHead
 
 patches.install()
 
-__all__ = [
-    "BiaslessSemSegFPNHead",
-    "ResNeStBackbone",
-    "add_resnest_config",
-    "build_resnest_backbone",
-    "build_resnest_fpn_backbone",
-    "build_retinanet_resnest_fpn_backbone",
-    "get_cfg",
-]
+__all__ = ["BiaslessSemSegFPNHead", "ResNeStBackbone", "add_resnest_config",
+           "build_resnest_backbone", "build_resnest_fpn_backbone",
+           "build_retinanet_resnest_fpn_backbone", "get_cfg"]

@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -22,7 +21,6 @@ __all__ = ["ResNeStBackbone", "build_resnest_backbone", "build_resnest_fpn_backb
            "build_retinanet_resnest_fpn_backbone"]
 
 _OUTPUT_STRIDES = {1: 32, 2: 16, 4: 8}
-
 _logger = logging.getLogger(__name__)
 
 
@@ -56,9 +54,7 @@ def build_resnest_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNeStBackb
         freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT,
         deform=Deformable(stages, modulated=keys.DEFORM_MODULATED,
                           groups=keys.DEFORM_NUM_GROUPS) if stages else None,
-        checkpoint_stages=keys.CHECKPOINT_STAGES,
-        compile=keys.COMPILE,
-    )
+        checkpoint_stages=keys.CHECKPOINT_STAGES, compile=keys.COMPILE)
 
 
 def build_resnest_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
@@ -88,21 +84,16 @@ def _read_architecture(keys: CfgNode) -> Architecture:
             f"MODEL.RESNETS.DEPTH={keys.DEPTH} is not a ResNeSt: use one of {depths}, or "
             "MODEL.BACKBONE.NAME build_resnet_fpn_backbone for a plain ResNet.")
     if keys.RES2_OUT_CHANNELS != 256:
-        raise ResNeStValueError(
-            f"MODEL.RESNETS.RES2_OUT_CHANNELS={keys.RES2_OUT_CHANNELS}: a ResNeSt has 256; narrow "
-            "it by MODEL.RESNETS.BOTTLENECK_WIDTH.")
+        raise ResNeStValueError(f"MODEL.RESNETS.RES2_OUT_CHANNELS={keys.RES2_OUT_CHANNELS}: a "
+                                "ResNeSt has 256; narrow it by MODEL.RESNETS.BOTTLENECK_WIDTH.")
     named = get_architecture(f"resnest{keys.DEPTH}")
     return replace(
         named,
         stem_width=keys.STEM_WIDTH or named.stem_width,
-        radix=keys.RADIX,
-        cardinality=keys.NUM_GROUPS,
+        radix=keys.RADIX, cardinality=keys.NUM_GROUPS,
         bottleneck_width=keys.WIDTH_PER_GROUP * keys.BOTTLENECK_WIDTH // 64,
-        avd_first=keys.AVD_FIRST,
-        deep_stem=_read_switch(keys, "DEEP_STEM"),
-        avd=_read_switch(keys, "AVD"),
-        avg_down=_read_switch(keys, "AVG_DOWN"),
-    )
+        avd_first=keys.AVD_FIRST, avd=_read_switch(keys, "AVD"),
+        deep_stem=_read_switch(keys, "DEEP_STEM"), avg_down=_read_switch(keys, "AVG_DOWN"))
 
 
 def _read_switch(keys: CfgNode, name: str) -> bool:
@@ -111,19 +102,14 @@ def _read_switch(keys: CfgNode, name: str) -> bool:
     if not keys[name] and keys.RADIX > 1:
         _logger.warning(
             "MODEL.RESNETS.%s is False at RADIX %d: built all the same, as the official code does.",
-            name, keys.RADIX,
-        )
+            name, keys.RADIX)
         return True
     return keys[name]
 
 
-def _register(builder: Callable) -> None:
-    # The official wrapper (resnest.d2) uses the same names; ours take their place where it came
-    # first, and a second import of this module changes nothing.
-    BACKBONE_REGISTRY._obj_map.pop(builder.__name__, None)
-    BACKBONE_REGISTRY.register(builder)
-
-
 for _builder in (build_resnest_backbone, build_resnest_fpn_backbone,
                  build_retinanet_resnest_fpn_backbone):
-    _register(_builder)
+    # The official wrapper (resnest.d2) uses the same names; ours take their place where it came
+    # first, and a second import of this module changes nothing.
+    BACKBONE_REGISTRY._obj_map.pop(_builder.__name__, None)
+    BACKBONE_REGISTRY.register(_builder)

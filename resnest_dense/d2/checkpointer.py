@@ -57,23 +57,19 @@ def load_file(self: DetectionCheckpointer, filename: str) -> dict[str, Any]:
                             "before they are trained.", report.source)
     self.resnest_report = report
     # Our reader leaves out what is no tensor, so the state of a training is detectron2's to read.
-    training = set(self.checkpointables) & set(weights.others)
-    rest = _stock_load_file(self, filename) if training else {}
-    return {**rest, "model": values}
+    training = {*self.checkpointables} & {*weights.others}
+    return {**(_stock_load_file(self, filename) if training else {}), "model": values}
 
 
 def load_weights(model: nn.Module, source: str, *, remedy: str = "") -> LoadReport | None:
-    """Loads weights into a detector by detectron2's checkpointer; none where ``source`` is "".
+    """Loads weights into a detector of any backbone by detectron2's checkpointer; in the report
+    ``missing`` has every weight of the model that stays as it was.
 
     Args:
-        model: a detector with a ResNeSt or another backbone, changed in place.
-        source: a path, an address, or a name in the catalog.
+        model: changed in place.
+        source: a path, an address, or a name in the catalog; "" loads nothing.
         remedy: what to give instead of a file that holds a backbone alone, with which a detector
             finds nothing; "" where such a file will do.
-
-    Returns:
-        What was loaded; ``missing`` has every weight of the model that stays as it was. None for
-        nothing.
 
     Raises:
         ResNeStError: as :func:`load_file`, or a backbone alone where there is a remedy for it.
@@ -113,21 +109,16 @@ def _report_plain(checkpointer: _RememberingCheckpointer, source: str) -> LoadRe
         missing=tuple(missing), unexpected=tuple(lacking.unexpected_keys),
         mismatched=tuple(Mismatch(name, tuple(there), tuple(here))
                          for name, there, here in lacking.incorrect_shapes),
-        ignored=(), backbone=(inside, whole), heads=(len(loaded) - inside, len(names) - whole),
-    )
+        ignored=(), backbone=(inside, whole), heads=(len(loaded) - inside, len(names) - whole))
 
 
 def _check_input(model: nn.Module, report: LoadReport) -> None:
     order = getattr(model, "input_format", None)
     if report.contract is None or order is None:
         return
+    mean, std = ([round(value, 4) for value in values.flatten().tolist()]
+                 for values in (model.pixel_mean, model.pixel_std))
     check_contract(
-        report.contract, channel_order=order, mean=_listed(model.pixel_mean),
-        std=_listed(model.pixel_std), source=report.source,
+        report.contract, channel_order=order, mean=mean, std=std, source=report.source,
         keys=("INPUT.FORMAT (in a LazyConfig model.input_format and the mapper's image_format)",
-              "MODEL.PIXEL_MEAN (model.pixel_mean)", "MODEL.PIXEL_STD (model.pixel_std)"),
-    )
-
-
-def _listed(values: Any) -> list[float]:
-    return [round(value, 4) for value in values.flatten().tolist()]
+              "MODEL.PIXEL_MEAN (model.pixel_mean)", "MODEL.PIXEL_STD (model.pixel_std)"))

@@ -1,15 +1,26 @@
-"""Config keys of ResNeSt under ``MODEL.RESNETS``, beside detectron2's own, none of which change."""
+"""Config keys of ResNeSt under ``MODEL.RESNETS``, beside detectron2's own, none of which change,
+and what the official code's YAML files mean where the same keys mean something else today."""
 
+import logging
 import os
+from pathlib import PurePosixPath
 from typing import Any
 
 from detectron2.config import CfgNode
 from detectron2.config import get_cfg as get_stock_cfg
 
-from resnest_dense.d2.official_files import WRAPPER_DEFAULTS, read_as_official
 from resnest_dense.errors import ResNeStValueError
+from resnest_dense.weights import catalog
 
 __all__ = ["add_resnest_config", "get_cfg"]
+
+_PLAIN_BUILDERS = ("build_resnet_backbone", "build_resnet_fpn_backbone",
+                   "build_retinanet_resnet_fpn_backbone")
+# Keys of the official wrapper. Saved configs hold all of them, also those of a plain ResNet.
+_WRAPPER_DEFAULTS = {"DEEP_STEM": True, "AVD": True, "AVG_DOWN": True, "RADIX": 2,
+                     "BOTTLENECK_WIDTH": 64}
+_PANOPTIC_WEIGHTS = ("resnest200_detectron", "panoptic_ResNeSt_200_FPN_syncBN_tricks_3x")
+_logger = logging.getLogger(__name__)
 
 
 def add_resnest_config(cfg: CfgNode) -> None:
@@ -20,7 +31,7 @@ def add_resnest_config(cfg: CfgNode) -> None:
     in the same process, and a ResNeSt never strides in its 1x1.
     """
     node = cfg.MODEL.RESNETS
-    node.update(WRAPPER_DEFAULTS)
+    node.update(_WRAPPER_DEFAULTS)
     # Average pool before the 3x3: the "fast" networks.
     node.AVD_FIRST = False
     # Channels of the stem's first convolutions; 0: what the named network of this DEPTH has.
@@ -36,8 +47,7 @@ def add_resnest_config(cfg: CfgNode) -> None:
 def get_cfg() -> CfgNode:
     """detectron2's default config with the ResNeSt keys added.
 
-    Its ``merge_from_file`` reads the YAML files of the official code as that code does, see
-    :func:`resnest_dense.d2.official_files.read_as_official`.
+    Its ``merge_from_file`` reads the YAML files of the official code as that code does.
     """
     cfg = _ResNeStConfig()
     cfg.update(get_stock_cfg())
@@ -52,7 +62,7 @@ class _ResNeStConfig(CfgNode):
             raise ResNeStValueError(
                 f"{filename} is a LazyConfig: run it with detectron2's lazyconfig_train_net.py.")
         # Called for each file of a chain of `_BASE_` with what lies behind it merged in.
-        return read_as_official(super().load_yaml_with_base(filename, allow_unsafe), filename)
+        return _read_as_official(super().load_yaml_with_base(filename, allow_unsafe), filename)
 
     def merge_from_other_cfg(self, cfg_other: CfgNode) -> None:
         # yacs merges nodes of the same class only, and those below this root are stock ones, also
@@ -62,3 +72,50 @@ class _ResNeStConfig(CfgNode):
         stock.update(self)
         stock.merge_from_other_cfg(CfgNode(cfg_other))
         self.update(stock)
+
+
+def _read_as_official(loaded: dict[str, Any], filename: str) -> dict[str, Any]:
+    """The keys of a YAML file and of its bases with what the official code made of them written out
+    (docs/recipes.md 2.7).
+
+    Files of the first fork name a plain ResNet's builder and state ``RADIX`` 2: they mean a
+    ResNeSt. The semantic head of that fork knew no ``NORM`` but "GN" and left the bias out with
+    any, so the published panoptic checkpoint has convolutions with neither: the published panoptic
+    file, and files of the fork, get ``BiaslessSemSegFPNHead`` without a norm.
+    """
+    model = _node(loaded, "MODEL")
+    from_fork = _is_from_fork(model)
+    if from_fork:
+        backbone = model["BACKBONE"]
+        backbone["NAME"] = backbone["NAME"].replace("_resnet", "_resnest")
+        _logger.warning(
+            "%s states MODEL.RESNETS.RADIX %d, as files of the first ResNeSt fork do: "
+            "MODEL.BACKBONE.NAME is read as %s.", filename, model["RESNETS"]["RADIX"],
+            backbone["NAME"])
+    head = _node(model, "SEM_SEG_HEAD")
+    if head.get("NORM", "") not in ("", "GN") and (from_fork or _is_official_panoptic(model)):
+        _logger.warning(
+            "%s: MODEL.SEM_SEG_HEAD.NORM %s is read as the official code read it, as no norm and "
+            "no bias, which the published checkpoint needs. Override it (MODEL.SEM_SEG_HEAD.NORM "
+            "%s) to train with that norm.", filename, head["NORM"], head["NORM"])
+        head.update(NAME="BiaslessSemSegFPNHead", NORM="")
+    return loaded
+
+
+def _is_from_fork(model: dict[str, Any]) -> bool:
+    keys = _node(model, "RESNETS")
+    stated = {key: keys[key] for key in _WRAPPER_DEFAULTS if key in keys}
+    plain = _node(model, "BACKBONE").get("NAME") in _PLAIN_BUILDERS
+    return plain and stated.get("RADIX", 1) > 1 and stated != _WRAPPER_DEFAULTS
+
+
+def _is_official_panoptic(model: dict[str, Any]) -> bool:
+    # By its weights, since a user's own panoptic file may well mean the norm that it states.
+    entry = catalog.find(PurePosixPath(str(model.get("WEIGHTS"))).name)
+    return (model.get("META_ARCHITECTURE") == "PanopticFPN" and "NAME" not in model["SEM_SEG_HEAD"]
+            and entry is not None and entry.name in _PANOPTIC_WEIGHTS)
+
+
+def _node(keys: dict[str, Any], name: str) -> dict[str, Any]:
+    # A node without keys is None in YAML.
+    return keys.get(name) or {}

@@ -14,22 +14,13 @@ class BiaslessSemSegFPNHead(SemSegFPNHead):
     """detectron2's head of Panoptic FPN, its 3x3 convolutions without bias even without a norm.
 
     ``MODEL.SEM_SEG_HEAD.NORM`` "" gives the head of the published ResNeSt-200 checkpoint
-    (docs/recipes.md 2.7).
-
-    Args:
-        input_shape: channels and stride of the feature maps by name.
-        norm: as in detectron2's ``SemSegFPNHead``.
-        others: those of ``SemSegFPNHead``.
+    (docs/recipes.md 2.7). The arguments are those of ``SemSegFPNHead``.
     """
 
     @configurable
     def __init__(self, input_shape: dict[str, ShapeSpec], *, norm: str = "", **others: Any):
         # The parent gives its convolutions a bias where the norm is false, which no function is.
-        super().__init__(input_shape=input_shape, norm=norm or _no_norm, **others)
-
-
-def _no_norm(channels: int) -> None:
-    return None
+        super().__init__(input_shape=input_shape, norm=norm or (lambda channels: None), **others)
 
 
 # A second import of this module changes nothing.

@@ -39,8 +39,7 @@ PATCHES = (
           reason="DefaultTrainer passes the process's rank as a CUDA device, which torch refuses "
                  "for a model on the CPU.",
           until="create_ddp_model leaves device_ids out on a CPU (no version so far: 0.6, sources "
-                "of 2026-06)."),
-)
+                "of 2026-06)."))
 
 
 def install() -> None:

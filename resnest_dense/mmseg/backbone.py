@@ -6,15 +6,16 @@ from typing import Any
 
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModule, PretrainedInit
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnest_dense import nn as network
 from resnest_dense.architectures import get_architecture
-from resnest_dense.errors import ResNeStValueError
-from resnest_dense.mmseg.parts.norm import read_norm
+from resnest_dense.errors import ResNeStValueError, near
 from resnest_dense.mmseg.registry import MODELS
+from resnest_dense.nn.norm import NORM_NAMES, Norm
 from resnest_dense.nn.stages import STAGE_NAMES
+from resnest_dense.nn.sync_norm import SyncBatchNorm
 from resnest_dense.weights import load
 from resnest_dense.weights.identify import to_ours
 
@@ -62,11 +63,10 @@ class ResNeSt(network.ResNeSt, BaseModule):
         if frozen_stages not in range(-1, 5):
             raise ResNeStValueError(f"frozen_stages={frozen_stages!r}: use a number from -1 to 4.")
         super().__init__(
-            get_architecture(architecture), norm=read_norm(norm_cfg), in_channels=in_channels,
+            get_architecture(architecture), norm=_read_norm(norm_cfg), in_channels=in_channels,
             out_features=[STAGE_NAMES[i] for i in out_indices], output_stride=output_stride,
             dilated_form=dilated_form, freeze_at=frozen_stages + 1,
-            checkpoint_stages=STAGE_NAMES if with_cp else (), compile=compile,
-        )
+            checkpoint_stages=STAGE_NAMES if with_cp else (), compile=compile)
         self.norm_eval = norm_eval
         self.init_cfg = dict(type="Pretrained", checkpoint=pretrained) if pretrained else init_cfg
 
@@ -103,3 +103,24 @@ class ResNeSt(network.ResNeSt, BaseModule):
         # The model around it compares the report with its input, see `patches`.
         self.load_report = load(self, named[0], logger=MMLogger.get_current_instance())
         self._is_init = True
+
+
+def _read_norm(norm_cfg: Mapping[str, Any]) -> Norm:
+    """What our network takes as its norm."""
+    options = dict(norm_cfg)
+    kind = options.pop("type", None)
+    if not kind or kind not in NORM_NAMES:
+        names = [name for name in NORM_NAMES if name]
+        raise ResNeStValueError(f"Unknown type {kind!r} in norm_cfg. {near(kind, names)}")
+    if kind not in ("BN", "SyncBN"):
+        fixed = options.pop("num_groups", 32) == 32 and options.pop("requires_grad", True)
+        if options or not fixed:
+            raise ResNeStValueError(f"norm_cfg={norm_cfg!r}: {kind!r} takes no options here.")
+        return kind
+    trainable = options.pop("requires_grad", True)
+    for name in options:
+        if name not in ("eps", "momentum"):
+            raise ResNeStValueError(
+                f"Unknown key {name!r} in norm_cfg. {near(name, ('eps', 'momentum'))}")
+    layer = nn.BatchNorm2d if kind == "BN" else SyncBatchNorm
+    return lambda channels: layer(channels, **options).requires_grad_(trainable)

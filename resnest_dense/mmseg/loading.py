@@ -45,7 +45,9 @@ def fit_state(model: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, T
     Raises:
         ResNeStError: it does not fill the ResNeSt, or was trained on another input.
     """
-    state = _segmentor(state_dict) if hasattr(model, "decode_head") else state_dict
+    state = state_dict
+    if hasattr(model, "decode_head"):
+        state = to_ours(state, name="the checkpoint").segmentor()
     source = getattr(state_dict, "_metadata", {}).get(_SOURCE)
     weights = (Weights("the checkpoint", state) if source is None else
                Weights(Path(source).name, state, read_metadata(Path(source))))
@@ -56,11 +58,8 @@ def fit_state(model: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, T
 
 def fit_checkpoint(state: Mapping[str, Tensor],
                    model: nn.Module) -> tuple[dict[str, Tensor], list[str]]:
-    """``state`` under the names of ``model``, and the classifiers that it has no weights for.
-
-    Args:
-        state: of a segmentor, in any layout.
-        model: a segmentor of MMSegmentation.
+    """A segmentor's ``state`` in any layout under the names of MMSegmentation's ``model``, and the
+    classifiers that it has no weights for.
 
     Raises:
         ResNeStError: weights of the model, beyond its classifiers, are not in ``state`` or have
@@ -68,7 +67,7 @@ def fit_checkpoint(state: Mapping[str, Tensor],
     """
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     if isinstance(getattr(model, "backbone", None), ResNeSt):
-        state = _segmentor(state)
+        state = to_ours(state, name="the checkpoint").segmentor()
     own = {name: tensor.shape for name, tensor in model.state_dict().items()
            if not name.endswith("num_batches_tracked")}
     unfit = [name for name, shape in own.items()
@@ -96,12 +95,8 @@ def read_input(model: nn.Module | None) -> InputSettings | None:
 
 
 def check_input(model: nn.Module | None, contract: InputContract | None, source: str) -> None:
-    """Compare what weights expect with what a segmentor or detector gives them.
-
-    Args:
-        model: without one, or without a mean in its preprocessor, there is nothing to check.
-        contract: what the weights expect; None where it is not known.
-        source: what the message calls the weights.
+    """Compare what weights, called ``source``, expect with what a segmentor or detector gives them,
+    where both are known.
 
     Raises:
         ResNeStValueError: a conflict; the message names both sides and the fix.
@@ -112,10 +107,6 @@ def check_input(model: nn.Module | None, contract: InputContract | None, source:
     order, mean, std = given.keys
     check_contract(contract, channel_order=given.order, mean=given.mean, std=given.std,
                    source=source, keys=(f"the channel order ({order}, True for RGB)", mean, std))
-
-
-def _segmentor(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return to_ours(state, name="the checkpoint").segmentor()
 
 
 def _difference(wrong: list[str], own: Mapping[str, tuple], state: Mapping[str, Tensor]) -> str:

@@ -89,10 +89,8 @@ def run_history_allowed() -> Iterator[None]:
 def _statistic(owner: object, name: str) -> Any:
     """The one use of ``getattr`` in such a file: the buffer's statistics by their names."""
     if owner is not HistoryBuffer or name not in _STATISTICS:
-        raise ResNeStError(
-            f"The checkpoint asks for {name!r} of {owner!r}, which no run of mmengine writes: it "
-            "may be harmful and was not read."
-        )
+        raise ResNeStError(f"The checkpoint asks for {name!r} of {owner!r}, which no run of "
+                           "mmengine writes: it may be harmful and was not read.")
     return builtins.getattr(owner, name)
 
 
@@ -118,11 +116,9 @@ class _MissingOperators(ModuleType):
             raise AttributeError(name)
 
         def missing(*args: Any, **kwargs: Any) -> None:
-            raise ResNeStError(
-                f"mmcv's compiled operator {name!r} was called, but this mmcv has none "
-                "(mmcv-lite). Install the full mmcv that fits your torch, or use a model "
-                "without this operator."
-            )
+            raise ResNeStError(f"mmcv's compiled operator {name!r} was called, but this mmcv has "
+                               "none (mmcv-lite). Install the full mmcv that fits your torch, or "
+                               "use a model without this operator.")
 
         return missing
 
@@ -140,8 +136,7 @@ PATCHES = [
     Patch(BaseModel, "init_weights", _init_weights,
           reason="the model alone knows which input the weights of its backbone's init_cfg will "
           "get, and mmengine compares neither",
-          until="mmengine (0.10.7) calls a hook after init_weights"),
-]
+          until="mmengine (0.10.7) calls a hook after init_weights")]
 if package := segmentation_package():
     PATCHES.append(Patch(
         MODULE2PACKAGE, "mmseg", package,

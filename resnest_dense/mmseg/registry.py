@@ -21,9 +21,9 @@ def _child(parent: mmengine.Registry, *modules: str) -> mmengine.Registry:
 _SEGMENTATION = ("parts.heads", "parts.protocol") if find_spec("mmseg") else ()
 
 MODELS = _child(mmengine.MODELS, "backbone", *_SEGMENTATION)
-MODEL_WRAPPERS = _child(mmengine.MODEL_WRAPPERS, "parts.cpu")
-OPTIM_WRAPPERS = _child(mmengine.OPTIM_WRAPPERS, "parts.cpu")
+MODEL_WRAPPERS = _child(mmengine.MODEL_WRAPPERS, "parts.training")
+OPTIM_WRAPPERS = _child(mmengine.OPTIM_WRAPPERS, "parts.training")
 DATASETS = _child(mmengine.DATASETS, "parts.dataset")
 TRANSFORMS = _child(mmengine.TRANSFORMS, "parts.transforms")
-METRICS = _child(mmengine.METRICS, "parts.metric")
-HOOKS = _child(mmengine.HOOKS, "parts.hooks", "parts.preflight")
+METRICS = _child(mmengine.METRICS, "parts.protocol")
+HOOKS = _child(mmengine.HOOKS, "parts.training", "parts.preflight")

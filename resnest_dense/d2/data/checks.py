@@ -17,16 +17,12 @@ from resnest_dense.errors import ResNeStError, ResNeStValueError
 __all__ = ["check_datasets", "require_dataset"]
 
 _logger = logging.getLogger(__name__)
-
 _PNGS = 2000  # panoptic PNGs that are read before a run, evenly spread; all of COCO's take minutes
 
 
 def check_datasets(cfg: CfgNode, names: tuple[str, ...]) -> None:
-    """Checks the COCO-format files of the named data sets and logs what will be dropped.
-
-    Args:
-        cfg: tells the class count, and whether masks or keypoints are needed.
-        names: as registered with detectron2; sets of other formats are passed over.
+    """Checks the COCO-format files of the named registered data sets against ``cfg`` and logs what
+    will be dropped; sets of other formats are passed over.
 
     Raises:
         ResNeStValueError: an unknown name, or anything that would make training wrong.
@@ -39,7 +35,8 @@ def check_datasets(cfg: CfgNode, names: tuple[str, ...]) -> None:
             reports = _check_panoptic(cfg, name, metadata)
         elif kind != "coco" or not metadata.get("json_file"):
             continue  # another format, or records that a function of the user makes
-        elif name in cfg.DATASETS.TRAIN or _is_annotated(metadata):
+        elif (name in cfg.DATASETS.TRAIN
+              or b'"annotations"' in Path(metadata.json_file).read_bytes()):
             reports = [_check_instances(cfg, name, metadata)]
         else:
             _logger.info("Data set %s has no annotations: predictions are written (COCO format, "
@@ -71,10 +68,6 @@ def require_dataset(name: str) -> Metadata:
     return metadata
 
 
-def _is_annotated(metadata: Metadata) -> bool:
-    return b'"annotations"' in Path(metadata.json_file).read_bytes()
-
-
 def _check_instances(cfg: CfgNode, name: str, metadata: Metadata) -> CocoReport:
     retina = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
     head = cfg.MODEL.RETINANET if retina else cfg.MODEL.ROI_HEADS
@@ -84,8 +77,7 @@ def _check_instances(cfg: CfgNode, name: str, metadata: Metadata) -> CocoReport:
         need_masks=cfg.MODEL.MASK_ON, keypoints=keypoints,
         # Where a set is only evaluated on, its masks are read by pycocotools, in either format.
         mask_format=cfg.INPUT.MASK_FORMAT if name in cfg.DATASETS.TRAIN else "",
-        evaluated=name in cfg.DATASETS.TEST,
-    )
+        evaluated=name in cfg.DATASETS.TEST)
 
 
 def _check_panoptic(cfg: CfgNode, name: str, metadata: Metadata) -> list[CocoReport]:
@@ -102,8 +94,7 @@ def _check_panoptic(cfg: CfgNode, name: str, metadata: Metadata) -> list[CocoRep
         metadata.panoptic_json, metadata.panoptic_root, metadata.image_root,
         thing_count=cfg.MODEL.ROI_HEADS.NUM_CLASSES,
         stuff_count=cfg.MODEL.SEM_SEG_HEAD.NUM_CLASSES - 1, instances_json=instances,
-        stuff_root=stuff, evaluated=name in cfg.DATASETS.TEST, limit=_PNGS,
-    )]
+        stuff_root=stuff, evaluated=name in cfg.DATASETS.TEST, limit=_PNGS)]
     if instances:
         reports.append(_check_instances(cfg, name, metadata))
     return reports

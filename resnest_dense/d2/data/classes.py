@@ -20,21 +20,13 @@ _DRAWING = ("thing_colors", "stuff_colors", "keypoint_names", "keypoint_flip_map
 
 @dataclass(frozen=True)
 class Classes:
-    """Category ids of the data set and their names, in the order of the network's outputs.
+    """Category ids of the data set and their names, in the order of the network's outputs."""
 
-    Args:
-        ids: of the detected categories.
-        names: of the same.
-        stuff_ids: ids of the semantic head's classes; the first one stands for all things.
-        stuff_names: of the same.
-        drawing: further entries of detectron2's metadata: colours, keypoints.
-    """
-
-    ids: tuple[int, ...]
+    ids: tuple[int, ...]  # of the detected categories
     names: tuple[str, ...]
-    stuff_ids: tuple[int, ...] = ()
+    stuff_ids: tuple[int, ...] = ()  # of the semantic head; the first one stands for all things
     stuff_names: tuple[str, ...] = ()
-    drawing: Mapping[str, Any] = field(default_factory=dict)
+    drawing: Mapping[str, Any] = field(default_factory=dict)  # colours, keypoints for detectron2
 
     @classmethod
     def from_metadata(cls, metadata: Metadata) -> "Classes":
@@ -54,32 +46,24 @@ class Classes:
         return Metadata(thing_classes=list(self.names), **stuff, **self.drawing)
 
 
-def write_classes(folder: str | Path, categories: Mapping[int, str] | Classes) -> None:
-    """Writes ``classes.json`` into the folder of a run.
-
-    Args:
-        folder: the run's ``OUTPUT_DIR``.
-        categories: the classes, or names by category id in the order of the ids.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not isinstance(categories, Classes):
-        categories = Classes(tuple(categories), tuple(categories.values()))
-    (folder / _FILE).write_text(json.dumps(asdict(categories), indent=2) + "\n")
+def write_classes(folder: str | Path, classes: Classes) -> None:
+    """Writes ``classes.json`` into a run's ``OUTPUT_DIR``."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    Path(folder, _FILE).write_text(json.dumps(asdict(classes), indent=2) + "\n")
 
 
 def read_classes(source: str | Path) -> Classes | None:
-    """The classes in a file or beside a checkpoint; None for a folder without ``classes.json``.
-
-    Args:
-        source: the folder of a run, its ``classes.json``, or a COCO-format file.
+    """The classes in the folder of a run, None without ``classes.json`` there, in such a file or in
+    one of COCO's format.
 
     Raises:
         ResNeStError: a file that holds no classes.
     """
-    path = Path(source) / _FILE if Path(source).is_dir() else Path(source)
-    if Path(source).is_dir() and not path.is_file():
-        return None
+    path = Path(source)
+    if path.is_dir():
+        path /= _FILE
+        if not path.is_file():
+            return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if "categories" in content:
@@ -89,9 +73,8 @@ def read_classes(source: str | Path) -> Classes | None:
                                   for key, value in content.items()}
         return Classes(**fields)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ResNeStError(
-            f"{path} holds no classes ({error!r}): give a run's classes.json, or a COCO-format "
-            "file with 'categories'.") from error
+        raise ResNeStError(f"{path} holds no classes ({error!r}): give a run's classes.json, or a "
+                           "COCO-format file with 'categories'.") from error
 
 
 def _in_order(contiguous: Mapping[int, int]) -> tuple[int, ...]:

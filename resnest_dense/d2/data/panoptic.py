@@ -31,11 +31,7 @@ def is_derived(metadata: Metadata, key: str) -> bool:
 
 
 def panoptic_metadata(categories: list[dict]) -> dict:
-    """What detectron2 wants to know of the classes of a panoptic set, as for its own COCO sets.
-
-    Args:
-        categories: of the panoptic file.
-    """
+    """What detectron2 wants to know of the categories of a panoptic file, as for its own sets."""
     things, labels = thing_categories(categories), stuff_labels(categories)
     names = {category["id"]: category["name"] for category in categories}
     return {
@@ -51,19 +47,10 @@ def register_panoptic(name: str, metadata: dict, *, derived: tuple[str, ...], im
                       panoptic_json: str, panoptic_root: str, json_file: str,
                       sem_seg_root: str) -> None:
     """Registers a set as detectron2's ``register_coco_panoptic_separated`` does, but with images of
-    any format, and labels matched by image id instead of by folder listings.
-
-    Args:
-        name: must be new.
-        metadata: of :func:`panoptic_metadata` form.
-        derived: those of "json_file" and "sem_seg_root" that :func:`derive_missing` writes.
-        image_root: folder of the images.
-        panoptic_json: panoptic annotations.
-        panoptic_root: folder of their PNGs.
-        json_file: instance annotations of the same images.
-        sem_seg_root: folder of semantic labels named as the panoptic PNGs.
+    any format, and labels matched by image id instead of by folder listings: they are named as the
+    panoptic PNGs. ``derived`` are those of "json_file" and "sem_seg_root" that
+    :func:`derive_missing` writes.
     """
-
     def load() -> list[dict]:
         labels = {entry["image_id"]: entry["file_name"]
                   for entry in load_sections(panoptic_json)["annotations"]}
@@ -75,9 +62,8 @@ def register_panoptic(name: str, metadata: dict, *, derived: tuple[str, ...], im
     DatasetCatalog.register(name, load)
     MetadataCatalog.get(name).set(
         image_root=image_root, panoptic_json=panoptic_json, panoptic_root=panoptic_root,
-        json_file=json_file, sem_seg_root=sem_seg_root, ignore_label=255,
-        derived=derived, evaluator_type="coco_panoptic_seg", **metadata,
-    )
+        json_file=json_file, sem_seg_root=sem_seg_root, ignore_label=255, derived=derived,
+        evaluator_type="coco_panoptic_seg", **metadata)
 
 
 def use_derived_stuff(cfg: CfgNode) -> None:
@@ -99,10 +85,8 @@ def use_derived_stuff(cfg: CfgNode) -> None:
 
 
 def derive_missing(names: tuple[str, ...]) -> None:
-    """Writes the semantic labels and instances that panoptic sets were registered with but lack.
-
-    Args:
-        names: of registered sets of any kind.
+    """Writes the semantic labels and instances that the panoptic ones of the named sets were
+    registered with but lack.
     """
     for name in names:
         metadata = MetadataCatalog.get(name)
@@ -113,7 +97,6 @@ def derive_missing(names: tuple[str, ...]) -> None:
         for key, what, write in (
                 ("sem_seg_root", "semantic labels", partial(write_stuff_labels, labels=labels)),
                 ("json_file", "instances", write_instances)):
-            out = metadata.get(key)
-            if is_derived(metadata, key) and write(*source, out):
+            if is_derived(metadata, key) and write(*source, metadata.get(key)):
                 _logger.info("Data set %s: %s derived from its panoptic PNGs, in %s.", name, what,
-                             out)
+                             metadata.get(key))

@@ -23,16 +23,10 @@ _SIDE = 640  # pixels; smaller images are drawn larger, so that labels fit
 
 
 def show_training_data(cfg: CfgNode, out: str | Path, count: int) -> list[Path]:
-    """Draws the first images of a training run as the network gets them: resized, flipped, cropped,
-    with boxes, masks and keypoints, and beside them the semantic labels of a panoptic set.
-
-    Args:
-        cfg: names the sets and the augmentation.
-        out: folder for the pictures, ``0000_name-of-the-image.png`` and so on.
-        count: number of pictures; an image may come again, augmented anew.
-
-    Returns:
-        The pictures.
+    """Draws the first ``count`` images of a training run as the network gets them: resized,
+    flipped, cropped, with boxes, masks and keypoints, and beside them the semantic labels of a
+    panoptic set. An image may come again, augmented anew. The pictures are
+    ``0000_name-of-the-image.png`` and so on in the folder ``out``.
     """
     cfg = cfg.clone()
     cfg.defrost()
@@ -45,13 +39,7 @@ def show_training_data(cfg: CfgNode, out: str | Path, count: int) -> list[Path]:
 
 def show_lazy_training_data(config: str | Path, overrides: list[str], out: str | Path,
                             count: int) -> list[Path]:
-    """As :func:`show_training_data`, for a LazyConfig.
-
-    Args:
-        config: path of the config.
-        overrides: ``key=value`` words.
-        out: folder for the pictures.
-        count: number of pictures.
+    """As :func:`show_training_data`, for the path of a LazyConfig and ``key=value`` overrides.
 
     Raises:
         ResNeStValueError: the config's data set is not there.
@@ -92,9 +80,8 @@ def _draw(item: dict, image_format: str, metadata: Metadata) -> np.ndarray:
 def _draw_objects(visualizer: Visualizer, objects: Instances) -> VisImage:
     names = visualizer.metadata.thing_classes
     palette = np.array(default_palette(len(names))) / 255
-    classes = objects.gt_classes.tolist()
-    fields = {field: objects.get(f"gt_{field}") for field in ("boxes", "masks", "keypoints")
-              if objects.has(f"gt_{field}")}
+    classes, truth = objects.gt_classes.tolist(), objects.get_fields()
     return visualizer.overlay_instances(
-        **fields, labels=[names[c] for c in classes],
+        boxes=truth.get("gt_boxes"), masks=truth.get("gt_masks"),
+        keypoints=truth.get("gt_keypoints"), labels=[names[c] for c in classes],
         assigned_colors=[tuple(palette[c]) for c in classes], alpha=0.4)

@@ -10,27 +10,23 @@ from detectron2.modeling.poolers import ROIPooler
 from torch import Tensor, nn
 
 from resnest_dense.analysis import Analysis, analyze, model_parts
-from resnest_dense.d2.predict.detector import Detector, build_detector
+from resnest_dense.d2.predict.predictor import Detector, build_detector
 from resnest_dense.errors import ResNeStError
 
 __all__ = ["analyze_detector"]
 
 _PARTS = {
-    "FPN": ("backbone",),
-    "RPN": ("proposal_generator",),
+    "FPN": ("backbone",), "RPN": ("proposal_generator",),
     "box head": ("roi_heads.box_head", "roi_heads.box_predictor"),
-    "mask head": ("roi_heads.mask_head",),
-    "keypoint head": ("roi_heads.keypoint_head",),
-    "semantic head": ("sem_seg_head",),
-    "dense head": ("head",),
-}
+    "mask head": ("roi_heads.mask_head",), "keypoint head": ("roi_heads.keypoint_head",),
+    "semantic head": ("sem_seg_head",), "dense head": ("head",)}
 
 
 def analyze_detector(config: str | Path, size: tuple[int, int] | None = None) -> Analysis:
     """Counts of the detector that a config of detectron2 describes; nothing is computed.
 
     Args:
-        config: YAML config or LazyConfig: a path, or the name of a shipped one.
+        config: as for :func:`build_detector`.
         size: height and width of the image; the largest test size of the config when None.
 
     Raises:
@@ -44,7 +40,8 @@ def analyze_detector(config: str | Path, size: tuple[int, int] | None = None) ->
     image = torch.empty(1, 3, height, width, device="meta")
     parts = model_parts(model, _PARTS, backbone="backbone.bottom_up")
     if isinstance(model, RetinaNet):
-        return analyze(model, image, parts, lambda image: _run_retinanet(model, image))
+        return analyze(model, image, parts, lambda image: model.head(
+            [*map(model.backbone(image).get, model.head_in_features)]))
     if not isinstance(model, GeneralizedRCNN) or not hasattr(model.roi_heads, "box_pooler"):
         raise ResNeStError(
             f"{detector.config}: {type(model).__name__} has parts that are not known.")
@@ -62,11 +59,6 @@ def _test_size(detector: Detector) -> tuple[int, int]:
             short = augmentation.short_edge_length
             return (short if isinstance(short, int) else max(short)), augmentation.max_size
     return 800, 1333
-
-
-def _run_retinanet(model: RetinaNet, image: Tensor) -> None:
-    features = model.backbone(image)
-    model.head([features[name] for name in model.head_in_features])
 
 
 def _run_rcnn(model: GeneralizedRCNN, image: Tensor, proposals: int, detections: int) -> None:

@@ -23,17 +23,10 @@ __all__ = ["annotate_detections", "write_detections"]
 
 def write_detections(predictor: DetectionPredictor, images: Iterable[str | Path],
                      out: str | Path) -> list[dict]:
-    """Detects in images and writes what was found.
-
-    Args:
-        predictor: the detector.
-        images: files.
-        out: folder; an image ``a.jpg`` gives the picture ``a.png``, and all give
-            ``detections.json``: COCO-format results with ``file_name`` beside ``image_id``. A
-            panoptic model also gives ``panoptic.json`` and ``panoptic/a.png`` in COCO's format.
-
-    Returns:
-        The entries of ``detections.json``.
+    """Detects in image files and writes what was found into the folder ``out``: an image ``a.jpg``
+    gives the picture ``a.png``, and all give ``detections.json``, whose entries are returned:
+    COCO-format results with ``file_name`` beside ``image_id``. A panoptic model also gives
+    ``panoptic.json`` and ``panoptic/a.png`` in COCO's format.
 
     Raises:
         ResNeStValueError: a file that is no image, or two images with the same stem.
@@ -53,24 +46,19 @@ def write_detections(predictor: DetectionPredictor, images: Iterable[str | Path]
                                             folder / "panoptic" / f"{stem}.png"))
     (folder / "detections.json").write_text(json.dumps(results))
     if panoptic:
-        names = [{"id": i + 1, "file_name": path.name} for i, path in enumerate(paths)]
-        content = {"images": names, "annotations": panoptic,
-                   "categories": _categories(predictor.classes)}
-        (folder / "panoptic.json").write_text(json.dumps(content))
+        names = [{"id": i, "file_name": path.name} for i, path in enumerate(paths, start=1)]
+        (folder / "panoptic.json").write_text(json.dumps({
+            "images": names, "annotations": panoptic,
+            "categories": _categories(predictor.classes)}))
     return results
 
 
 def annotate_detections(predictor: DetectionPredictor, video: str | Path, out: str | Path) -> int:
-    """Detects in each frame of a video; the same object keeps its colour from frame to frame.
+    """Detects in each frame of a video, of which it returns the number; the same object keeps its
+    colour from frame to frame.
 
-    Args:
-        predictor: the detector.
-        video: file.
-        out: folder of the two files of :func:`resnest_dense.data.media.annotate_video`; ``found``
-            in its JSON is a list of COCO-format results, ``image_id`` the number of the frame.
-
-    Returns:
-        The number of frames.
+    Writes the two files of :func:`resnest_dense.data.media.annotate_video` into the folder ``out``;
+    ``found`` in its JSON is a list of COCO-format results, ``image_id`` the number of the frame.
 
     Raises:
         ResNeStError: a file that is no video.

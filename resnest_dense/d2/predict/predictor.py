@@ -1,22 +1,72 @@
-"""A trained detector on images, whichever kind of config it was trained with."""
+"""A trained detector on images, whichever of detectron2's kinds of config it was trained with."""
 
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
+import detectron2.data.transforms as T
 import numpy as np
 import torch
+from detectron2.config import CfgNode, LazyConfig, instantiate
 from detectron2.data import MetadataCatalog
-from detectron2.data.transforms import AugInput
+from detectron2.modeling import build_model
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
+from resnest_dense.configs import find_any_config
+from resnest_dense.d2.checkpointer import load_weights
+from resnest_dense.d2.config import get_cfg
 from resnest_dense.d2.data.classes import Classes, read_classes
-from resnest_dense.d2.predict.detector import Detector, build_detector, load_detector
 from resnest_dense.errors import ResNeStError, ResNeStValueError
+from resnest_dense.published import find_experiment
+from resnest_dense.weights import catalog, fetch
 
-__all__ = ["DetectionPredictor"]
+__all__ = ["DetectionPredictor", "Detector", "build_detector"]
 
-# Where detectron2's models keep the least score of what they put out.
-_THRESHOLDS = ("test_score_thresh", "combine_instances_score_thresh")
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A model and what its config says of the images that it is tested on."""
+
+    config: Path
+    model: nn.Module  # in eval mode, its weights random
+    augmentations: T.AugmentationList  # what test images go through
+    image_format: str  # their channels, "RGB" or "BGR"
+    datasets: tuple[str, ...]  # names of the sets that it was to be tested and trained on
+    weights: str  # what the config starts from; "" for nothing
+
+
+def build_detector(config: str | Path, *, overrides: Sequence[str] = (),
+                   device: str = "cpu") -> Detector:
+    """The detector that a YAML config or a LazyConfig (``.py``, or the ``config.yaml`` that the
+    stock lazy tool writes) describes.
+
+    Args:
+        config: a path, or the name of a shipped config.
+        overrides: ``KEY VALUE`` words for a YAML config, ``key=value`` for a LazyConfig.
+        device: where the model is built; "meta" gives shapes alone.
+
+    Raises:
+        ResNeStValueError: no such config, one of MMSegmentation, or one that cannot be used.
+    """
+    path, kind = find_any_config(config)
+    if kind == "mmseg":
+        raise ResNeStValueError(f"{path} is a config of MMSegmentation, not of a detector.")
+    try:
+        detector = (_from_yaml if kind == "yaml" else _from_lazy)(path, overrides, device)
+    except ResNeStError:
+        raise
+    except Exception as error:  # Whatever the config's own code, or a wrong key, brings about.
+        _logger.debug("The code of %s failed:", path, exc_info=True)
+        raise ResNeStValueError(f"{' '.join([str(path), *overrides])}: "
+                                f"{type(error).__name__}: {error}") from error
+    detector.model.eval()
+    return detector
 
 
 class DetectionPredictor:
@@ -30,7 +80,7 @@ class DetectionPredictor:
         threshold: least score of a detection, 0 to 1.
         classes: file with the classes (``classes.json`` or COCO format); when None, the one beside
             the checkpoint, or else those of the data set that the config names.
-        overrides: of the config, see :func:`resnest_dense.d2.predict.detector.build_detector`.
+        overrides: of the config, see :func:`build_detector`.
 
     Raises:
         ResNeStError: no such config or checkpoint, a checkpoint of another network or of a backbone
@@ -48,12 +98,13 @@ class DetectionPredictor:
         if not checkpoint:
             raise ResNeStError(f"{detector.config} names no weights: give a checkpoint.")
         self.model = detector.model
-        load_detector(detector, checkpoint)
+        _load(detector, checkpoint)
         self.format = detector.image_format
         self.classes = _find_classes(detector, checkpoint, classes)
         self._augmentations = detector.augmentations
         for module in self.model.modules():
-            for name in _THRESHOLDS:
+            # Where detectron2's models keep the least score of what they put out.
+            for name in ("test_score_thresh", "combine_instances_score_thresh"):
                 if hasattr(module, name):
                     setattr(module, name, threshold)
 
@@ -67,11 +118,13 @@ class DetectionPredictor:
         """
         image = _as_rgb(image)
         height, width = image.shape[:2]
-        inputs = AugInput(image[:, :, ::-1] if self.format == "BGR" else image)
+        inputs = T.AugInput(image[:, :, ::-1] if self.format == "BGR" else image)
         self._augmentations(inputs)
         tensor = torch.from_numpy(np.ascontiguousarray(inputs.image.transpose(2, 0, 1))).float()
         [outputs] = self.model([{"image": tensor, "height": height, "width": width}])
-        return {key: _to_cpu(value) for key, value in outputs.items()}
+        # "panoptic_seg" is the map of segments, and what each is.
+        return {key: (value[0].to("cpu"), value[1]) if key == "panoptic_seg" else value.to("cpu")
+                for key, value in outputs.items()}
 
 
 def _as_rgb(image: np.ndarray) -> np.ndarray:
@@ -83,12 +136,6 @@ def _as_rgb(image: np.ndarray) -> np.ndarray:
         f"An image of shape {image.shape} and type {image.dtype}: give (H, W, 3) in uint8.")
 
 
-def _to_cpu(value: Any) -> Any:
-    if isinstance(value, tuple):  # panoptic_seg: the map of segments, and what each is
-        return value[0].to("cpu"), value[1]
-    return value.to("cpu")
-
-
 def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) -> Classes:
     found = read_classes(file or Path(checkpoint).absolute().parent)
     for name in detector.datasets:
@@ -96,14 +143,73 @@ def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) 
         if found is None and metadata.get("thing_classes"):
             found = Classes.from_metadata(metadata)
     if found is None:
-        raise ResNeStError(
-            f"The class names of {checkpoint} are unknown: there is no classes.json beside it, and "
-            f"the config's data sets {list(detector.datasets)} are not registered. Name a "
-            "COCO-format file of the data by --classes.")
+        raise ResNeStError(f"The class names of {checkpoint} are unknown: there is no classes.json "
+                           f"beside it, and the config's data sets {list(detector.datasets)} are "
+                           "not registered. Name a COCO-format file of the data by --classes.")
     head = getattr(detector.model, "roi_heads", detector.model)
     if getattr(head, "num_classes", len(found.names)) != len(found.names):
-        raise ResNeStError(
-            f"{checkpoint} detects {head.num_classes} classes, and there are {len(found.names)} "
-            f"names ({', '.join(found.names[:3])}, ...). Name a COCO-format file of the data by "
-            "--classes.")
+        raise ResNeStError(f"{checkpoint} detects {head.num_classes} classes, and there are "
+                           f"{len(found.names)} names ({', '.join(found.names[:3])}, ...). Name a "
+                           "COCO-format file of the data by --classes.")
     return found
+
+
+def _load(detector: Detector, checkpoint: str) -> None:
+    """Loads a checkpoint that has all of the detector: a backbone alone finds nothing, and neither
+    does a head with another number of classes."""
+    if checkpoint in catalog.names():
+        checkpoint = str(fetch(checkpoint))  # of a plain ResNet too
+    remedy = _suggest_pair(detector.config)
+    try:
+        report = load_weights(detector.model, checkpoint, remedy=remedy)
+    except (OSError, AssertionError, RuntimeError, KeyError, UnpicklingError) as error:
+        raise ResNeStError(f"{checkpoint!r} is no checkpoint that can be read: {error}") from error
+    lacking = [*dict.fromkeys([*(one.name for one in report.mismatched), *report.missing])]
+    if lacking:
+        shapes = "; ".join(map(str, report.mismatched[:3]))
+        raise ResNeStError(
+            f"{checkpoint} is not a checkpoint of {detector.config.name}: it has nothing for "
+            f"{len(lacking)} of the detector's weights, such as {', '.join(lacking[:3])}"
+            f"{' (' + shapes + ')' if shapes else ''}. {remedy}")
+
+
+def _suggest_pair(config: Path) -> str:
+    published = ""
+    if entry := getattr(find_experiment(config.stem), "checkpoint", None):
+        state = "its address was dead when last tried" if entry.dead else entry.addresses[0]
+        published = f"{config.name} and {entry.name} ({state}), or "
+    return (f"Give a config and the checkpoint trained with it: {published}config.yaml and "
+            "model_final.pth of one OUTPUT_DIR.")
+
+
+def _from_yaml(path: Path, overrides: Sequence[str], device: str) -> Detector:
+    cfg = get_cfg()
+    cfg.merge_from_file(str(path))
+    cfg.merge_from_list(list(overrides))
+    cfg.MODEL.DEVICE = device
+    with torch.device(device):
+        model = build_model(cfg)
+    return Detector(path, model, T.AugmentationList(_test_resize(cfg)), cfg.INPUT.FORMAT,
+                    (*cfg.DATASETS.TEST, *cfg.DATASETS.TRAIN), cfg.MODEL.WEIGHTS)
+
+
+def _test_resize(cfg: CfgNode) -> list[T.Augmentation]:
+    return [T.ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)]
+
+
+def _from_lazy(path: Path, overrides: Sequence[str], device: str) -> Detector:
+    cfg = LazyConfig.apply_overrides(LazyConfig.load(str(path)), list(overrides))
+    if not isinstance(cfg.get("model"), DictConfig):
+        raise ResNeStValueError(f"{path} has no 'model': a LazyConfig of a detector needs one.")
+    with torch.device(device):
+        model = instantiate(cfg.model).to(device)
+    mapper = OmegaConf.select(cfg, "dataloader.test.mapper")
+    names = [OmegaConf.select(cfg, f"dataloader.{split}.dataset.names") or ()
+             for split in ("test", "train")]
+    groups = [[group] if isinstance(group, str) else group for group in names]
+    augmentations = instantiate(mapper.augmentations) if mapper else _test_resize(get_cfg())
+    return Detector(
+        path, model, T.AugmentationList(augmentations),
+        mapper.image_format if mapper else model.input_format,
+        tuple(name for group in groups for name in group),
+        OmegaConf.select(cfg, "train.init_checkpoint") or "")

@@ -21,16 +21,14 @@ from resnest_dense.d2.data.checks import check_datasets
 from resnest_dense.d2.data.classes import Classes, write_classes
 from resnest_dense.d2.data.own_data import use_own_data
 from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
-from resnest_dense.d2.train.preflight import IGNORE_PREFLIGHT, check_first_batch
-from resnest_dense.d2.train.trainer import RESULTS_FILE, Trainer, evaluate
-from resnest_dense.d2.train.tta import check_tta
+from resnest_dense.d2.train.evaluation import check_tta
+from resnest_dense.d2.train.trainer import IGNORE_PREFLIGHT, RESULTS_FILE, Trainer, evaluate
 from resnest_dense.data.own_files import add_arguments
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["make_parser", "measure_published", "read_config", "read_training_data", "run"]
 
 _logger = logging.getLogger(__name__)
-
 # Where each metric of the catalog stands in detectron2's results.
 _METRICS = {"box_ap": ("bbox", "AP"), "mask_ap": ("segm", "AP"), "pq": ("panoptic_seg", "PQ")}
 
@@ -92,10 +90,7 @@ def read_config(args: argparse.Namespace) -> CfgNode:
 
 
 def read_training_data(args: argparse.Namespace) -> CfgNode:
-    """The config that the arguments describe, with its training sets checked and complete.
-
-    Args:
-        args: with ``config``, ``opts`` and own data.
+    """The config that ``config``, ``opts`` and own data describe, its training sets complete.
 
     Raises:
         ResNeStError: whatever is wrong with the config or the data.
@@ -108,14 +103,14 @@ def read_training_data(args: argparse.Namespace) -> CfgNode:
 
 def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,
                       num_gpus: int = 1, options: Sequence[str] = ()) -> dict[str, float]:
-    """The ``metrics`` (names of the catalog, in percent) of a checkpoint on ``DATASETS.TEST``.
+    """The ``metrics`` ("box_ap", "mask_ap", "pq"; in percent) of a checkpoint on ``DATASETS.TEST``.
 
     Args:
         config: path or shipped name of the config that the checkpoint belongs to.
         checkpoint: its weights.
-        metrics: some of "box_ap", "mask_ap" and "pq".
+        metrics: by their names in the catalog.
         out: folder of predictions and logs.
-        num_gpus: processes, each with a GPU; without a GPU one process on the CPU.
+        num_gpus: processes with a GPU each; without a GPU one process on the CPU.
         options: KEY VALUE pairs that override the config.
 
     Raises:
@@ -123,8 +118,7 @@ def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, 
     """
     run(make_parser().parse_args([
         "--config-file", config, "--eval-only", "--num-gpus", str(num_gpus),
-        *options, "MODEL.WEIGHTS", str(checkpoint), "OUTPUT_DIR", str(out),
-    ]))
+        *options, "MODEL.WEIGHTS", str(checkpoint), "OUTPUT_DIR", str(out)]))
     results = json.loads((out / RESULTS_FILE).read_text())
     return {name: results[task][metric] for name in metrics for task, metric in [_METRICS[name]]}
 
@@ -155,8 +149,8 @@ def _work(args: argparse.Namespace) -> OrderedDict:
     if comm.is_main_process() and metadata.get("thing_classes"):
         write_classes(cfg.OUTPUT_DIR, Classes.from_metadata(metadata))
     report = trainer.resume_or_load(resume=args.resume)
-    check_first_batch(trainer, report, resumed=args.resume and trainer.start_iter > 0,
-                      proceed=args.ignore_preflight)
+    trainer.check_first_batch(report, resumed=args.resume and trainer.start_iter > 0,
+                              proceed=args.ignore_preflight)
     return trainer.train()
 
 

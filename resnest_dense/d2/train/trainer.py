@@ -1,5 +1,6 @@
 """The trainer behind ``tools/train_net.py``: detectron2's default one, on a GPU or a CPU."""
 
+import itertools
 import json
 import logging
 import os
@@ -9,33 +10,64 @@ from typing import Any
 
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer
+from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer
 from detectron2.engine.hooks import EvalHook
 from detectron2.evaluation import DatasetEvaluator, print_csv_format
 from detectron2.utils import comm
 from torch import nn
 from torch.utils.data import DataLoader
 
+from resnest_dense import preflight
 from resnest_dense.d2.checkpointer import load_weights
-from resnest_dense.d2.train.clock import EvaluationClock
-from resnest_dense.d2.train.evaluators import build_coco_evaluator, build_evaluator
-from resnest_dense.d2.train.interrupt import SaveOnInterrupt
-from resnest_dense.d2.train.tta import build_tta_model
+from resnest_dense.d2.train import evaluation
+from resnest_dense.findings import Finding
+from resnest_dense.interrupt import Interrupt
+from resnest_dense.nn import ResNeSt
 from resnest_dense.nn.sync_norm import replace_sync_batch_norms
+from resnest_dense.preflight import InputSettings
 from resnest_dense.weights import LoadReport
+from resnest_dense.weights.matching import bare_model
 
-__all__ = ["RESULTS_FILE", "Trainer", "evaluate"]
+__all__ = ["IGNORE_PREFLIGHT", "RESULTS_FILE", "SaveOnInterrupt", "Trainer", "evaluate",
+           "peek_batch"]
 
 RESULTS_FILE = "results.json"
-
+IGNORE_PREFLIGHT = "--ignore-preflight"
+# Learning rates of detectron2's own configs and the paper's, for 16 images (docs/recipes.md 2.1).
+_RATE, _RETINANET_RATE, _IMAGES = 0.02, 0.01, 16
 _logger = logging.getLogger(__name__)
 
 
-class Trainer(DefaultTrainer):
-    """Trains what a config describes, evaluates by COCO's rules, saves when interrupted.
+class SaveOnInterrupt(HookBase):
+    """On Ctrl-C or SIGTERM: finish the iteration, save a checkpoint, from which ``--resume``
+    continues, and stop. A second signal stops at once, without saving.
+    """
 
-    Args:
-        cfg: a frozen config of :func:`resnest_dense.d2.get_cfg`.
+    def __init__(self, checkpointer: DetectionCheckpointer):
+        self.checkpointer = checkpointer
+        self._interrupt = Interrupt()
+
+    def before_train(self) -> None:
+        self._interrupt.catch()
+
+    def after_step(self) -> None:
+        if self._interrupt.name is None:
+            return
+        iteration = self.trainer.iter
+        if comm.is_main_process():
+            self.checkpointer.save(f"model_{iteration:07d}", iteration=iteration)
+            _logger.warning(
+                "Interrupted: saved after iteration %d in %s; --resume continues from there.",
+                iteration, self.checkpointer.save_dir)
+        raise KeyboardInterrupt(self._interrupt.name)
+
+    def after_train(self) -> None:
+        self._interrupt.release()
+
+
+class Trainer(DefaultTrainer):
+    """Trains what a frozen config of :func:`resnest_dense.d2.get_cfg` describes, evaluates by
+    COCO's rules, saves when interrupted.
     """
 
     @classmethod
@@ -48,7 +80,7 @@ class Trainer(DefaultTrainer):
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str,
                         output_folder: str | None = None) -> DatasetEvaluator:
         folder = output_folder or _predictions_folder(cfg, "inference", dataset_name)
-        return build_evaluator(cfg, dataset_name, folder)
+        return evaluation.build_evaluator(cfg, dataset_name, folder)
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> DataLoader:
@@ -62,21 +94,14 @@ class Trainer(DefaultTrainer):
     @classmethod
     def test(cls, cfg: CfgNode, model: nn.Module,
              evaluators: list[DatasetEvaluator] | None = None) -> OrderedDict:
-        """Metrics on every set of ``DATASETS.TEST``, and in the log where the time went.
-
-        Args:
-            cfg: names the sets.
-            model: with the weights to measure.
-            evaluators: one a set; those of :meth:`build_evaluator` when None.
-
-        Returns:
-            Metrics by task, such as "bbox"; by set and task where there are several sets.
+        """Metrics on every set of ``DATASETS.TEST`` by task, such as "bbox" (by set and task where
+        there are several sets), and in the log where the time went.
         """
         results: OrderedDict[str, Any] = OrderedDict()
         for number, name in enumerate(cfg.DATASETS.TEST):
             loader = cls.build_test_loader(cfg, name)
             evaluator = evaluators[number] if evaluators else cls.build_evaluator(cfg, name)
-            results[name] = EvaluationClock(evaluator, name).run(model, loader)
+            results[name] = evaluation.EvaluationClock(evaluator, name).run(model, loader)
             if comm.is_main_process():
                 print_csv_format(results[name])
         return next(iter(results.values())) if len(results) == 1 else results
@@ -88,9 +113,10 @@ class Trainer(DefaultTrainer):
             "Evaluation with test-time augmentation: shorter sides of %s pixels, %s mirror images.",
             ", ".join(map(str, cfg.TEST.AUG.MIN_SIZES)), "with" if cfg.TEST.AUG.FLIP else "without")
         evaluators = [
-            build_coco_evaluator(cfg, name, _predictions_folder(cfg, "inference_TTA", name))
+            evaluation.build_coco_evaluator(
+                cfg, name, _predictions_folder(cfg, "inference_TTA", name))
             for name in cfg.DATASETS.TEST]
-        results = cls.test(cfg, build_tta_model(cfg, model), evaluators)
+        results = cls.test(cfg, evaluation.build_tta_model(cfg, model), evaluators)
         return OrderedDict((f"{key}_TTA", value) for key, value in results.items())
 
     def build_hooks(self) -> list:
@@ -108,10 +134,7 @@ class Trainer(DefaultTrainer):
 
     def resume_or_load(self, resume: bool = True) -> LoadReport | None:
         """Continues from the last checkpoint of ``OUTPUT_DIR``; without one, or where ``resume`` is
-        false, starts from ``MODEL.WEIGHTS``.
-
-        Returns:
-            What was loaded of ``MODEL.WEIGHTS``, see :func:`.checkpointer.load_weights`.
+        false, starts from ``MODEL.WEIGHTS`` and returns what was loaded of them.
         """
         if resume and self.checkpointer.has_checkpoint():
             super().resume_or_load(resume=True)
@@ -120,6 +143,47 @@ class Trainer(DefaultTrainer):
             _logger.warning("--resume: no checkpoint in %s, so training starts from the beginning.",
                             self.cfg.OUTPUT_DIR)
         return load_weights(self.model, self.cfg.MODEL.WEIGHTS)
+
+    def check_first_batch(self, report: LoadReport | None, *, resumed: bool,
+                          proceed: bool) -> None:
+        """Logs a line each on input, norms, learning rate and weights of a run that is about to
+        start from the weights of the report (None for none), or is ``resumed`` from a checkpoint of
+        its own. The batch is not lost: training begins with it.
+
+        Raises:
+            ResNeStError: something is certainly wrong, in any of the processes, unless ``proceed``.
+        """
+        if self.start_iter < self.max_iter:
+            findings = self._look(report, resumed)
+            preflight.log_and_raise(findings, comm.all_gather(findings), _logger.log,
+                                    switch=IGNORE_PREFLIGHT, proceed=proceed)
+
+    def _look(self, report: LoadReport | None, resumed: bool) -> list[Finding]:
+        cfg, batch = self.cfg, peek_batch(self._trainer)
+        model: Any = bare_model(self.model)
+        backbone = getattr(model.backbone, "bottom_up", model.backbone)
+        unit_std = isinstance(backbone, ResNeSt) and (report is not None or resumed)
+        settings = InputSettings(cfg.INPUT.FORMAT, cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD,
+                                 ("INPUT.FORMAT", "MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD"))
+        rate = _RETINANET_RATE if cfg.MODEL.META_ARCHITECTURE == "RetinaNet" else _RATE
+        findings = [
+            preflight.check_input([entry["image"] for entry in batch], settings,
+                                  unit_std=unit_std),
+            preflight.check_norms(model, images=len(batch), processes=comm.get_world_size()),
+            preflight.check_learning_rate(cfg.SOLVER.BASE_LR, images=cfg.SOLVER.IMS_PER_BATCH,
+                                          reference=(rate, _IMAGES), key="SOLVER.BASE_LR")]
+        if not resumed:
+            loaded = (report.backbone, report.heads) if report else None
+            findings.append(preflight.check_weights(backbone, loaded, key="MODEL.WEIGHTS"))
+        return findings
+
+
+def peek_batch(loop: SimpleTrainer) -> list[dict]:
+    """The first batch of a training loop, which will begin with it all the same."""
+    batches = loop._data_loader_iter
+    first = next(batches)
+    loop._data_loader_iter_obj = itertools.chain([first], batches)
+    return first
 
 
 def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:

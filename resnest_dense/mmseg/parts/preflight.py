@@ -1,21 +1,20 @@
 """The preflight of a segmentation run: what can be known wrong before anything is learned."""
 
-import logging
 from collections import OrderedDict
 from typing import Any
 
-import torch.distributed as dist
 from mmengine.dataset import BaseDataset
+from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from mmengine.runner import Runner
-from torch import Tensor
+from torch import Tensor, nn
 
 from resnest_dense import preflight
-from resnest_dense.errors import ResNeStError
+from resnest_dense.data.labels.check import check_labels
+from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.findings import Finding
 from resnest_dense.mmseg.loading import fit_checkpoint, read_input, unwrap
-from resnest_dense.mmseg.parts.label_check import check_dataset
 from resnest_dense.mmseg.registry import HOOKS
 from resnest_dense.nn import ResNeSt
 
@@ -56,38 +55,50 @@ class PreflightHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: dict | None = None) -> None:
         if data_batch and not self._looked:
-            _check_first_batch(runner, data_batch["inputs"], proceed=self.proceed)
             self._looked = True
-
-    def before_val(self, runner: Runner) -> None:
-        self._refuse_new_classifiers(runner)
+            findings = _look(runner, unwrap(runner.model), data_batch["inputs"])
+            preflight.log_and_raise(
+                findings, all_gather_object(findings), MMLogger.get_current_instance().log,
+                proceed=self.proceed, switch="custom_hooks the entry "
+                'dict(type="resnest_dense.PreflightHook", proceed=True)')
 
     def before_test(self, runner: Runner) -> None:
-        self._refuse_new_classifiers(runner)
+        self.before_val(runner)
         self._check_labels("test set", runner.test_dataloader.dataset, runner)
 
-    def _refuse_new_classifiers(self, runner: Runner) -> None:
+    def before_val(self, runner: Runner) -> None:
         if self._new_classifiers and runner.iter == 0:
-            raise ResNeStError(
-                f"The checkpoint has another number of classes than the model: "
-                f"{', '.join(self._new_classifiers)} would be random. Set num_classes of the heads "
-                "as it was in training."
-            )
+            raise ResNeStError("The checkpoint has another number of classes than the model: "
+                               f"{', '.join(self._new_classifiers)} would be random. Set "
+                               "num_classes of the heads as it was in training.")
 
     def _check_labels(self, name: str, dataset: BaseDataset, runner: Runner) -> None:
         if runner.rank == 0:
-            check_dataset(dataset, unwrap(runner.model), name=name, limit=self.limit)
+            _check_dataset(dataset, unwrap(runner.model), name, self.limit)
 
 
-def _check_first_batch(runner: Runner, images: list[Tensor], *, proceed: bool) -> None:
-    """Log a line each on input, norms, rate and weights; an error in any process stops all."""
-    findings = _look(runner, unwrap(runner.model), images)
-    gathered = [findings] * runner.world_size
-    if runner.world_size > 1:
-        dist.all_gather_object(gathered, findings)
-    preflight.log_and_raise(
-        findings, gathered, _log, proceed=proceed,
-        switch="custom_hooks the entry dict(type=\"resnest_dense.PreflightHook\", proceed=True)")
+def _check_dataset(dataset: BaseDataset, model: nn.Module, name: str, limit: int) -> None:
+    """Logs a table of what the labels hold; a dataset that names no classes is left alone."""
+    classes = dataset.metainfo.get("classes")
+    if not classes:
+        print_log(f"The {name} names no classes: its labels are not checked.", logger="current")
+        return
+    for head_name, head in model.named_modules():
+        outputs = getattr(head, "num_classes", len(classes))
+        if outputs != len(classes):
+            raise ResNeStValueError(
+                f"model.{head_name} has num_classes={outputs}, and the {name} has {len(classes)} "
+                f"classes. Set model.{head_name}.num_classes={len(classes)}.")
+    entries = [dataset.get_data_info(i) for i in range(len(dataset))]
+    entries = [entry for entry in entries if "seg_map_path" in entry]
+    first = entries[0] if entries else {}
+    # A set may use some classes of its files only.
+    raw = dataset.METAINFO["classes"] if first.get("label_map") else classes
+    report = check_labels(
+        [(entry["img_path"], entry["seg_map_path"]) for entry in entries], raw, used=classes,
+        name=name, limit=limit, reduce_zero_label=bool(first.get("reduce_zero_label")))
+    print_log(report.table(), logger="current")
+    report.raise_if_wrong()
 
 
 def _look(runner: Runner, model: Any, images: list[Tensor]) -> list[Finding]:
@@ -114,7 +125,3 @@ def _look(runner: Runner, model: Any, images: list[Tensor]) -> list[Finding]:
         loaded = (report.backbone, (0, heads)) if report else None
         findings.append(preflight.check_weights(backbone, loaded, key="model.backbone.init_cfg"))
     return findings
-
-
-def _log(line: str, concern: bool) -> None:
-    print_log(line, logger="current", level=logging.WARNING if concern else logging.INFO)

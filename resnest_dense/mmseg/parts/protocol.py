@@ -1,19 +1,23 @@
-"""The test protocol of the published segmentation results (docs/recipes.md 4.4)."""
+"""How the published segmentation results were measured (docs/recipes.md 4.4)."""
 
+import inspect
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseTTAModel
 from mmengine.structures import PixelData
+from mmseg.evaluation import IoUMetric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from resnest_dense.data.labels.scores import score_areas
 from resnest_dense.errors import ResNeStValueError
-from resnest_dense.mmseg.registry import MODELS
+from resnest_dense.mmseg.registry import METRICS, MODELS
 
-__all__ = ["PublishedProtocol"]
+__all__ = ["PublishedProtocol", "SegmentationMetric"]
 
 
 @MODELS.register_module()
@@ -41,8 +45,7 @@ class PublishedProtocol(BaseTTAModel):
         if crop_size < 2 or base_size < 2 or not scales:
             raise ResNeStValueError(
                 f"base_size={base_size}, crop_size={crop_size}, scales={scales}: both sizes must "
-                "be at least 2 pixels and there must be a scale."
-            )
+                "be at least 2 pixels and there must be a scale.")
         self.base_size, self.crop_size, self.scales = base_size, crop_size, tuple(scales)
         self.stride = int(crop_size * 2 / 3)
 
@@ -57,8 +60,7 @@ class PublishedProtocol(BaseTTAModel):
                 raise ResNeStValueError(
                     f"{sample.img_path}: the image is {tuple(scores.shape[2:])} after the pipeline "
                     f"and {size} before. This protocol resizes by itself: take Resize and Pad "
-                    "out of the test pipeline."
-                )
+                    "out of the test pipeline.")
             sample.set_data({"pred_sem_seg": PixelData(data=scores[0].argmax(0, keepdim=True))})
         return data["data_samples"]
 
@@ -112,3 +114,27 @@ class PublishedProtocol(BaseTTAModel):
 
 def _resize(image: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(image, tuple(size), mode="bilinear", align_corners=True)
+
+
+@METRICS.register_module()
+class SegmentationMetric(IoUMetric):
+    """MMSegmentation's IoUMetric, whose results are ``pixAcc``, ``mAcc`` and ``mIoU`` in percent,
+    not rounded, over the whole set; arguments are the same.
+    """
+
+    def __init__(self, **options: Any):
+        # IoUMetric drops other keywords without a word; keep_results comes from MMSegmentation's
+        # tool.
+        known = {*inspect.signature(IoUMetric).parameters, "keep_results"}
+        for name in options.keys() - known:
+            raise TypeError(f"SegmentationMetric got an unexpected keyword argument {name!r}")
+        super().__init__(**options)
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        metrics = super().compute_metrics(results)  # It also logs the table of classes.
+        if not metrics:
+            return metrics
+        scores = score_areas(torch.stack([hit, predicted, labelled]).numpy()
+                             for hit, _, predicted, labelled in results)
+        return {"pixAcc": 100 * scores.pixel_accuracy, "mAcc": 100 * scores.mean_accuracy,
+                "mIoU": 100 * scores.mean_iou}

@@ -11,10 +11,8 @@ __all__ = ["RandomGaussianBlur"]
 
 @TRANSFORMS.register_module()
 class RandomGaussianBlur(BaseTransform):
-    """Blur the image with a deviation of 0 to 1 pixel (GluonCV's segmentation training).
-
-    Args:
-        prob: how often.
+    """Blur a share ``prob`` of the images with a deviation of 0 to 1 pixel, as GluonCV's
+    segmentation training does.
     """
 
     def __init__(self, prob: float = 0.5):

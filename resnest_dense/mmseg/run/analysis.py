@@ -30,7 +30,6 @@ def analyze_segmentor(config: str | Path, size: tuple[int, int] | None = None) -
         model = MODELS.build(cfg.model).eval()
     height, width = size or cfg.model.data_preprocessor.get("size") or (512, 512)
     image = torch.empty(1, 3, height, width, device="meta")
-
     parts = model_parts(model, _PARTS, backbone="backbone")
     return analyze(model, image, parts, model,
                    ["Auxiliary heads are part of training alone and do nothing at test time."]

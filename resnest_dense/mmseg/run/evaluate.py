@@ -78,11 +78,8 @@ def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, 
 
 
 def _use_augmentation(cfg: Config, kind: str) -> None:
-    """Test ``cfg`` with its own augmentation ("config"), MMSegmentation's or the published one.
-
-    "mmseg" is softmax averaged over 0.5 to 1.75 times the test size and flips, whole images;
-    "published" is :class:`resnest_dense.mmseg.parts.protocol.PublishedProtocol`.
-    """
+    """Test ``cfg`` with its own augmentation ("config"), the published one, or MMSegmentation's
+    ("mmseg": softmax averaged over 0.5 to 1.75 times the test size and flips, whole images)."""
     steps = cfg.test_dataloader.dataset.pipeline
     if kind == "mmseg":
         sizes = [step.scale for step in steps if step.type == "Resize"]
@@ -98,11 +95,9 @@ def _use_augmentation(cfg: Config, kind: str) -> None:
 
 def _multi_scale(sizes: list) -> list[dict]:
     ratios = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
-    if sizes:
-        resizes = [dict(type="Resize", scale=tuple(int(side * r + 0.5) for side in sizes[0]),
-                        keep_ratio=True) for r in ratios]
-    else:
-        resizes = [dict(type="Resize", scale_factor=r, keep_ratio=True) for r in ratios]
+    resizes = [dict(type="Resize", keep_ratio=True, **(
+        dict(scale=tuple(int(side * r + 0.5) for side in sizes[0])) if sizes
+        else dict(scale_factor=r))) for r in ratios]
     flips = [dict(type="RandomFlip", prob=prob, direction="horizontal") for prob in (0.0, 1.0)]
     load, pack = [dict(type="LoadAnnotations")], [dict(type="PackSegInputs")]
     return [dict(type="LoadImageFromFile"),

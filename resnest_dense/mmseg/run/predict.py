@@ -15,7 +15,7 @@ from PIL import Image
 from resnest_dense import weights
 from resnest_dense.configs import find_config
 from resnest_dense.data.labels.pictures import default_palette, draw_labels
-from resnest_dense.data.media import annotate_video
+from resnest_dense.data.media import annotate_video, unique_stems
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.mmseg.loading import check_input, fit_checkpoint
 from resnest_dense.weights.source import read_metadata
@@ -69,51 +69,36 @@ class SegmentationPredictor:
 
 def write_predictions(predictor: SegmentationPredictor, images: Iterable[str | Path],
                       out: str | Path) -> list[tuple[Path, Path]]:
-    """Predict images and write what was found.
-
-    Args:
-        predictor: the model.
-        images: files.
-        out: folder; an image ``a.jpg`` gives ``labels/a.png``, one channel with the class of each
-            pixel (numbered as in the training labels), and ``overlays/a.png`` to look at.
-
-    Returns:
-        The two files of each image.
+    """Predict image files and write what was found into the folder ``out``: an image ``a.jpg``
+    gives ``labels/a.png``, one channel with the class of each pixel (numbered as in the training
+    labels), and ``overlays/a.png`` to look at; these two are returned for each image.
 
     Raises:
         ResNeStValueError: a file that is no image, or two images with the same stem.
     """
-    folders = Path(out) / "labels", Path(out) / "overlays"
+    paths, written = [Path(image) for image in images], []
+    folders = Path(out, "labels"), Path(out, "overlays")
+    stems = unique_stems(paths)
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    written: dict[str, tuple[Path, Path]] = {}
-    for path in map(Path, images):
-        if path.stem in written:
-            raise ResNeStValueError(f"{path}: another image is called {path.stem!r} too.")
+    for path, stem in zip(paths, stems):
         image = mmcv.imread(str(path)) if path.is_file() else None
         if image is None:
             raise ResNeStValueError(f"{path} is no image that can be read.")
         labels = predictor(image)
-        label_file, overlay_file = (folder / f"{path.stem}.png" for folder in folders)
+        label_file, overlay_file = (folder / f"{stem}.png" for folder in folders)
         Image.fromarray(labels + np.uint8(predictor.first_label)).save(label_file)
         draw_labels(image[..., ::-1], labels, predictor.classes,
                     palette=predictor.palette).save(overlay_file)
-        written[path.stem] = label_file, overlay_file
-    return list(written.values())
+        written.append((label_file, overlay_file))
+    return written
 
 
 def annotate_segments(predictor: SegmentationPredictor, video: str | Path,
                       out: str | Path) -> int:
-    """Predicts each frame of a video.
-
-    Args:
-        predictor: the model.
-        video: file.
-        out: folder of the two files of :func:`resnest_dense.data.media.annotate_video`; ``found``
-            in its JSON is the share of the frame's pixels that each class has.
-
-    Returns:
-        The number of frames.
+    """Predicts each frame of a video, of which it returns the number, and writes the two files of
+    :func:`resnest_dense.data.media.annotate_video` into the folder ``out``; ``found`` in its JSON
+    is the share of the frame's pixels that each class has.
 
     Raises:
         ResNeStError: a file that is no video.

@@ -14,7 +14,7 @@ from resnest_dense.configs import find_config
 from resnest_dense.data.labels.folder import read_classes
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 
-__all__ = ["add_arguments", "build_runner", "read_config", "use_folders"]
+__all__ = ["add_arguments", "build_runner", "read_config"]
 
 _PREFLIGHT = "resnest_dense.PreflightHook"
 _RUNNER_KEYS = tuple(inspect.signature(Runner.__init__).parameters)[1:]
@@ -53,10 +53,8 @@ def read_config(args: argparse.Namespace) -> Config:
     if train or val or args.classes:
         if not (args.classes and val):
             raise ResNeStValueError(
-                "Own data needs --classes and --val, to train on it --train too."
-            )
-        use_folders(cfg, args.classes, train=train, val=val,
-                    reduce_zero_label=args.reduce_zero_label)
+                "Own data needs --classes and --val, to train on it --train too.")
+        _use_folders(cfg, args, train)
     cfg.merge_from_dict(args.cfg_options or {})
     hooks = cfg.get("custom_hooks") or []
     if not any(hook["type"] == _PREFLIGHT for hook in hooks):
@@ -66,27 +64,17 @@ def read_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def use_folders(cfg: Config, classes: str | Path, *, train: Sequence[str | Path] | None = None,
-                val: Sequence[str | Path] | None = None, reduce_zero_label: bool = False) -> None:
-    """Put own data into ``cfg``: its datasets, and the class count of its heads.
-
-    Args:
-        cfg: changed in place.
-        classes: class list, see :func:`resnest_dense.data.labels.folder.read_classes`.
-        train: (folder of images, folder of labels) to train on; left as it is if None.
-        val: the same to validate and test on.
-        reduce_zero_label: label 0 is no class and 1 the first one.
-    """
-    listed = read_classes(classes)
-    for name, folders in (("train", train), ("val", val), ("test", val)):
+def _use_folders(cfg: Config, args: argparse.Namespace, train: Sequence[str] | None) -> None:
+    """Put own data into ``cfg``: its datasets, and the class count of its heads."""
+    listed = read_classes(args.classes)
+    for name, folders in (("train", train), ("val", args.val), ("test", args.val)):
         if folders is None:
             continue
         loader = cfg[f"{name}_dataloader"]
         loader.dataset = dict(
-            type="resnest_dense.FolderDataset", images=str(folders[0]), labels=str(folders[1]),
-            classes=listed.names, palette=listed.palette, reduce_zero_label=reduce_zero_label,
-            pipeline=loader.dataset.pipeline,
-        )
+            type="resnest_dense.FolderDataset", images=folders[0], labels=folders[1],
+            classes=listed.names, palette=listed.palette,
+            reduce_zero_label=args.reduce_zero_label, pipeline=loader.dataset.pipeline)
     pipelines = [cfg[f"{name}_dataloader"].dataset.pipeline for name in ("train", "val", "test")]
     for pipeline in [*pipelines, cfg.get("tta_pipeline", [])]:
         _follow_the_dataset(pipeline)
@@ -96,11 +84,8 @@ def use_folders(cfg: Config, classes: str | Path, *, train: Sequence[str | Path]
 
 
 def build_runner(cfg: Config, *loops: str) -> Runner:
-    """mmengine's runner of ``cfg``; on a machine without a GPU it runs in several processes too.
-
-    Args:
-        cfg: what :func:`read_config` returns.
-        loops: what to build with it, out of "train_loop", "val_loop" and "test_loop".
+    """mmengine's runner of what :func:`read_config` returns, with those of "train_loop", "val_loop"
+    and "test_loop" that are named; on a machine without a GPU it runs in several processes too.
 
     Raises:
         ResNeStError: a setting that its class does not take, or a data set that is not there.
@@ -123,12 +108,11 @@ def build_runner(cfg: Config, *loops: str) -> Runner:
     except FileNotFoundError as error:
         raise ResNeStError(
             f"{cfg.filename}: {error}. Put the data set there, or name its folder: data_root of "
-            "the data sets in the config, --data of evaluate-published."
-        ) from error
+            "the data sets in the config, --data of evaluate-published.") from error
     except (TypeError, KeyError) as error:
         # By its name alone a slip in a config and an error in the user's own code look the same.
-        raise ResNeStError(f"{cfg.filename}: {type(error).__name__}: {error} (-v shows from where)"
-                           ) from error
+        raise ResNeStError(
+            f"{cfg.filename}: {type(error).__name__}: {error} (-v shows from where)") from error
 
 
 def _refuse_unknown_keys(cfg: Config, options: Iterable[str]) -> None:
@@ -145,8 +129,7 @@ def _refuse_unknown_keys(cfg: Config, options: Iterable[str]) -> None:
             why = ("has no effect: it sets a helper variable of the config, not what was made of it"
                    if top in cfg else "is not known")
             raise ResNeStValueError(
-                f"{key!r} in --cfg-options {why}. {near(top, sorted(_RUNNER_KEYS + _OTHER_KEYS))}"
-            )
+                f"{key!r} in --cfg-options {why}. {near(top, sorted(_RUNNER_KEYS + _OTHER_KEYS))}")
 
 
 def _follow_the_dataset(steps: Iterable[dict | list]) -> None:

@@ -11,15 +11,8 @@ __all__ = ["show_training_data"]
 
 
 def show_training_data(cfg: Config, out: str | Path, count: int) -> list[Path]:
-    """Draws the first training images as the network gets them: resized, cropped, recoloured.
-
-    Args:
-        cfg: of :func:`resnest_dense.mmseg.run.settings.read_config`.
-        out: folder for the pictures, ``0000_name-of-the-image.png`` and so on.
-        count: number of pictures, at most one an image.
-
-    Returns:
-        The pictures.
+    """Draws the first ``count`` training images as the network gets them: resized, cropped,
+    recoloured. The pictures are ``0000_name-of-the-image.png`` and so on in the folder ``out``.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from mmengine.runner import find_latest_checkpoint
 
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.interrupt import Interrupt
-from resnest_dense.mmseg.parts.hooks import SaveOnInterruptHook
+from resnest_dense.mmseg.parts.training import SaveOnInterruptHook
 from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
 
 __all__ = ["make_parser", "run"]
@@ -50,18 +50,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _use_amp(cfg: Config) -> None:
-    """Let ``cfg`` train in mixed precision, on the device that is there.
-
-    Raises:
-        ResNeStValueError: its optimizer wrapper is a special one.
-    """
+    """Let ``cfg`` train in mixed precision, on the device that is there."""
     wrapper = cfg.optim_wrapper
     if wrapper.type == "AmpOptimWrapper":
         return
     if wrapper.type != "OptimWrapper":
         raise ResNeStValueError(
-            f"optim_wrapper.type={wrapper.type!r}: --amp takes the place of 'OptimWrapper' only."
-        )
+            f"optim_wrapper.type={wrapper.type!r}: --amp takes the place of 'OptimWrapper' only.")
     if torch.cuda.is_available():
         wrapper.type, wrapper.loss_scale = "AmpOptimWrapper", "dynamic"
     else:

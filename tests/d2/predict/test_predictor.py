@@ -210,7 +210,7 @@ def test_class_names_come_from_a_file_that_is_named(trained, shapes, tmp_path):
         DetectionPredictor(*here, device="cpu")
     named = DetectionPredictor(*here, device="cpu", classes=shapes[1])
     assert dict(zip(named.classes.ids, named.classes.names)) == CATEGORIES
-    write_classes(tmp_path, {1: "alone"})
+    write_classes(tmp_path, Classes((1,), ("alone",)))
     with pytest.raises(ResNeStError, match="detects 2 classes, and there are 1"):
         DetectionPredictor(*here, device="cpu")
 

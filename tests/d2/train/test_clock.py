@@ -12,8 +12,7 @@ from torch import nn
 
 from resnest_dense.configs import find_config
 from resnest_dense.d2 import get_cfg
-from resnest_dense.d2.train.clock import EvaluationClock
-from resnest_dense.d2.train.tta import build_tta_model
+from resnest_dense.d2.train.evaluation import EvaluationClock, build_tta_model
 
 
 class Network(nn.Module):

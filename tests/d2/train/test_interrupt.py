@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-from resnest_dense.d2.train.interrupt import SaveOnInterrupt
+from resnest_dense.d2.train.trainer import SaveOnInterrupt
 
 
 def _sleep(seconds):

@@ -8,7 +8,7 @@ from d2_runs import SMALL
 
 from resnest_dense import ResNeStError, create_backbone
 from resnest_dense.d2.train import make_parser, run
-from resnest_dense.d2.train.preflight import peek_batch
+from resnest_dense.d2.train.trainer import peek_batch
 
 MINI = ("--config-file", "resnest14_mask_rcnn_mini.yaml")
 UNIT = ["MODEL.PIXEL_MEAN", "[0.485, 0.456, 0.406]", "MODEL.PIXEL_STD", "[0.229, 0.224, 0.225]"]

@@ -7,8 +7,8 @@ from detectron2.modeling import PanopticFPN
 
 from resnest_dense import ResNeStError
 from resnest_dense.d2.train import make_parser, read_config
+from resnest_dense.d2.train.evaluation import build_tta_model
 from resnest_dense.d2.train.trainer import Trainer, evaluate
-from resnest_dense.d2.train.tta import build_tta_model
 
 MINI = ["--config-file", "resnest14_mask_rcnn_mini.yaml"]
 AUG = ["TEST.AUG.ENABLED", "True", "TEST.AUG.MIN_SIZES", "[64]", "TEST.AUG.FLIP", "False",

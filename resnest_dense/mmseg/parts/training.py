@@ -1,0 +1,77 @@
+"""What mmengine's training lacks: runs that are resumed as if never stopped, and CPUs."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import MMDistributedDataParallel
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from resnest_dense.interrupt import Interrupt
+from resnest_dense.mmseg.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPERS
+from resnest_dense.nn.sync_norm import replace_sync_batch_norms
+
+__all__ = ["CpuAmpOptimWrapper", "CpuDistributedDataParallel", "IterationSeedHook",
+           "SaveOnInterruptHook"]
+
+
+@HOOKS.register_module()
+class IterationSeedHook(Hook):
+    """Seeds torch anew in every iteration, so that a resumed run drops out the same values as one
+    that was never stopped.
+    """
+
+    def before_train_iter(self, runner: Runner, batch_idx: int,
+                          data_batch: dict | None = None) -> None:
+        seed = (runner.seed or 0) + runner.rank
+        torch.manual_seed(seed * 1_000_003 + batch_idx)
+
+
+class SaveOnInterruptHook(Hook):
+    """On Ctrl-C or SIGTERM, which ``interrupt`` catches: finish the iteration, save a checkpoint,
+    from which ``--resume`` continues, stop. A second signal stops at once, without saving.
+    """
+
+    priority = "LOWEST"  # after the hooks that still belong to the iteration
+
+    def __init__(self, interrupt: Interrupt):
+        self.interrupt = interrupt
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        if self.interrupt.name is None:
+            return
+        path = Path(runner.work_dir) / f"iter_{runner.iter + 1}.pth"
+        runner.save_checkpoint(str(path.parent), path.name, by_epoch=False)
+        if runner.rank == 0:
+            # Where mmengine looks for what to resume.
+            (path.parent / "last_checkpoint").write_text(str(path))
+            print_log(f"Interrupted: saved {path}; --resume continues from there.", "current")
+        raise KeyboardInterrupt(self.interrupt.name)
+
+
+@MODEL_WRAPPERS.register_module()
+class CpuDistributedDataParallel(MMDistributedDataParallel):
+    """mmengine's wrapper for a model on the CPU, its batch norms really synchronised; the GPU that
+    mmengine's runner passes is not used.
+    """
+
+    def __init__(self, module: nn.Module, device_ids: list[int] | None = None,
+                 find_unused_parameters: bool = False):
+        super().__init__(replace_sync_batch_norms(module), broadcast_buffers=False,
+                         find_unused_parameters=find_unused_parameters)
+
+
+@OPTIM_WRAPPERS.register_module()
+class CpuAmpOptimWrapper(OptimWrapper):
+    """Mixed precision on the CPU: forward in bfloat16, whose range needs no loss scaling."""
+
+    @contextlib.contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        with super().optim_context(model), torch.autocast("cpu", torch.bfloat16):
+            yield
