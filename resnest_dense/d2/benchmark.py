@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import torch
-from detectron2.config import CfgNode, LazyConfig, instantiate
+from detectron2.config import CfgNode, instantiate
 from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances, Keypoints, PolygonMasks
 from detectron2.utils.events import EventStorage
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from resnest_dense.analysis.speed import ModelCase
 from resnest_dense.configs import find_config
-from resnest_dense.d2.config import get_cfg
+from resnest_dense.d2.config import get_cfg, load_lazy_config
 
 __all__ = ["DetectorCase"]
 
@@ -35,7 +35,7 @@ class DetectorCase(ModelCase):
     def build(self) -> nn.Module:
         path = find_config(self.config, "detectron2")
         if path.suffix == ".py":
-            return instantiate(LazyConfig.load(str(path)).model)
+            return instantiate(load_lazy_config(path).model)
         return build_model(self.read_config())
 
     def prepare(self, *, training: bool) -> nn.Module:

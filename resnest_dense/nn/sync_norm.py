@@ -13,17 +13,24 @@ class SyncBatchNorm(nn.BatchNorm2d):
     One process: plain batch norm. CUDA: torch's own kernels. CPU: two all-reduces, because
     ``torch.nn.SyncBatchNorm`` refuses CPU tensors, and DistributedDataParallel refuses it on CPU.
 
+    A process without values (a batch without objects, to a box head) takes part with none.
+
     Shape:
-        (N, C, H, W) -> the same; N, H, W may differ between processes
+        (N, C, H, W) -> the same; N, H, W may differ between processes, and be 0
     """
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or normalises_alone(self):
+            if self.training and not x.numel():  # torch refuses it, and there is nothing to learn.
+                return x * self.weight[:, None, None] + self.bias[:, None, None]
             return super().forward(x)
         self._check_input_dim(x)
         if x.is_cuda:
             return self._normalise_on_cuda(x)
-        var, mean = torch.var_mean(x, (0, 2, 3), correction=0)
+        if x.numel():
+            var, mean = torch.var_mean(x, (0, 2, 3), correction=0)
+        else:
+            var = mean = x.sum((0, 2, 3))
         mean, var = batch_moments(self, mean, var, x.numel() / x.shape[1])
         scale = (var + self.eps).rsqrt() * self.weight
         return (x - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
@@ -59,13 +66,14 @@ def batch_moments(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor, count: float
 
         own_mean, own_total = mean, total
         sums = dist_nn.all_reduce(torch.cat([mean * total, total[None]]), group=dist.group.WORLD)
-        total, mean = sums[-1].detach(), sums[:-1] / sums[-1].detach()
+        total = sums[-1].detach()
+        mean = sums[:-1] / total.clamp(min=1)
         # Squares about the common mean: the difference of two large sums would lose digits.
         spread = (var + (own_mean - mean).square()) * own_total
-        var = dist_nn.all_reduce(spread, group=dist.group.WORLD) / total
+        var = dist_nn.all_reduce(spread, group=dist.group.WORLD) / total.clamp(min=1)
     if norm.track_running_stats:
         with torch.no_grad():
-            momentum = _count_batch(norm)
+            momentum = _count_batch(norm) * (total > 0).to(norm.running_mean.dtype)
             norm.running_mean.lerp_(mean.to(norm.running_mean), momentum)
             unbiased = var * total / (total - 1).clamp(min=1)
             norm.running_var.lerp_(unbiased.to(norm.running_var), momentum)

@@ -1,5 +1,6 @@
 """Norms: one value per channel, several processes, and what freezing keeps."""
 
+import copy
 import socket
 
 import pytest
@@ -80,3 +81,21 @@ def test_two_cpu_processes_give_what_one_gives(tmp_path):
     torch.testing.assert_close(state, net.state_dict(), rtol=1e-9, atol=1e-9)
     for name, parameter in net.named_parameters():
         torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-5, atol=1e-8, msg=name)
+
+    # And where a process has no values: those of the other one.
+    plain = make_norm("BN", 3)
+    expected = plain(x[:2].float())
+    for rank, out in ((0, expected.detach()), (1, expected[:0].detach())):
+        state, found = torch.load(tmp_path / f"norm{rank}.pth")
+        torch.testing.assert_close(found, out)
+        torch.testing.assert_close(state, plain.state_dict())
+
+
+def test_a_batch_without_values_is_nothing_to_learn_from():
+    norm = make_norm("SyncBN", 3)
+    before = copy.deepcopy(norm.state_dict())
+    x = torch.zeros(0, 3, 4, 4, requires_grad=True)
+    out = norm(x)
+    out.sum().backward()
+    assert out.shape == x.shape and not norm.weight.grad.any()
+    torch.testing.assert_close(norm.state_dict(), before, rtol=0, atol=0)

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from detectron2.config import CfgNode, LazyConfig, instantiate
+from detectron2.config import CfgNode, instantiate
 from detectron2.data import MetadataCatalog
 from detectron2.data.catalog import Metadata
 from detectron2.data.detection_utils import convert_image_to_rgb
@@ -14,6 +14,7 @@ from detectron2.structures import Instances
 from detectron2.utils.visualizer import VisImage, Visualizer
 from PIL import Image
 
+from resnest_dense.d2.config import load_lazy_config
 from resnest_dense.d2.data.checks import require_dataset
 from resnest_dense.data.labels.pictures import default_palette
 
@@ -44,7 +45,7 @@ def show_lazy_training_data(config: str | Path, overrides: list[str], out: str |
     Raises:
         ResNeStValueError: the config's data set is not there.
     """
-    train = LazyConfig.apply_overrides(LazyConfig.load(str(config)), overrides).dataloader.train
+    train = load_lazy_config(config, overrides).dataloader.train
     train.total_batch_size, train.num_workers = 1, 0
     names = [train.dataset.names] if isinstance(train.dataset.names, str) else train.dataset.names
     for name in names:

@@ -10,7 +10,7 @@ from typing import Any
 import detectron2.data.transforms as T
 import numpy as np
 import torch
-from detectron2.config import CfgNode, LazyConfig, instantiate
+from detectron2.config import CfgNode, instantiate
 from detectron2.data import MetadataCatalog
 from detectron2.modeling import build_model
 from omegaconf import DictConfig, OmegaConf
@@ -18,7 +18,7 @@ from torch import nn
 
 from resnest_dense.configs import find_any_config
 from resnest_dense.d2.checkpointer import load_weights
-from resnest_dense.d2.config import get_cfg
+from resnest_dense.d2.config import get_cfg, load_lazy_config
 from resnest_dense.d2.data.classes import Classes, read_classes
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.published import find_experiment
@@ -198,7 +198,7 @@ def _test_resize(cfg: CfgNode) -> list[T.Augmentation]:
 
 
 def _from_lazy(path: Path, overrides: Sequence[str], device: str) -> Detector:
-    cfg = LazyConfig.apply_overrides(LazyConfig.load(str(path)), list(overrides))
+    cfg = load_lazy_config(path, overrides)
     if not isinstance(cfg.get("model"), DictConfig):
         raise ResNeStValueError(f"{path} has no 'model': a LazyConfig of a detector needs one.")
     with torch.device(device):

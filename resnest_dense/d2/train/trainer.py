@@ -72,9 +72,8 @@ class Trainer(DefaultTrainer):
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
-        model = super().build_model(cfg)
-        several_on_cpu = cfg.MODEL.DEVICE == "cpu" and comm.get_world_size() > 1
-        return replace_sync_batch_norms(model) if several_on_cpu else model
+        # detectron2's layers refuse torch's for a batch without objects.
+        return replace_sync_batch_norms(super().build_model(cfg))
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str,
