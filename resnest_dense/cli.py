@@ -4,18 +4,16 @@ The tools of the repository (``tools/``) start by :func:`run_tool`, which treats
 """
 
 import argparse
-import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 
 from resnest_dense.commands import about, benchmark, data, labels, models, published, weights
-from resnest_dense.errors import ResNeStError
+from resnest_dense.errors import ResNeStError, log_traceback
 
 __all__ = ["main", "make_parser", "run_tool"]
 
 _INTERRUPTED = 130  # what a shell gives for a command that Ctrl-C ended
-_logger = logging.getLogger("resnest_dense")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +58,7 @@ def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace]
     try:
         code = run(args)
     except ResNeStError as error:
-        _logger.debug("%s", error, exc_info=True)
+        log_traceback("%s", error)
         if args.verbose:
             traceback.print_exception(error)
         print(f"{parser.prog}: {error}", file=sys.stderr)

@@ -1,9 +1,11 @@
 """The errors of resnest_dense: every one names the thing, the place and the remedy."""
 
 import difflib
+import logging
+import os
 from collections.abc import Iterable
 
-__all__ = ["ResNeStError", "ResNeStValueError", "near"]
+__all__ = ["ResNeStError", "ResNeStValueError", "log_traceback", "near"]
 
 _SHOWN = 24
 
@@ -23,3 +25,20 @@ def near(name: str, known: Iterable[str]) -> str:
     hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
     more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
     return f"{hint}Known: {', '.join(known[:_SHOWN])}{more}."
+
+
+def log_traceback(message: str, *args: object) -> None:
+    """Logs the error that is being handled, with its traceback, at level DEBUG and into log files
+    alone: on the console an error is one line, where ``-v`` does not ask for more."""
+    logger = logging.getLogger("resnest_dense")
+    consoles = [handler for handler in logger.handlers if isinstance(handler, logging.StreamHandler)
+                and not os.path.isfile(str(getattr(handler.stream, "name", "")))]
+    for handler in consoles:
+        handler.addFilter(_nothing)
+    logger.debug(message, *args, exc_info=True)
+    for handler in consoles:
+        handler.removeFilter(_nothing)
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    return False

@@ -1,5 +1,6 @@
 """What several test files share: seeds, and data that is not part of the project."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -18,6 +19,12 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _heard():
+    """detectron2's set-up of a logger, in an earlier test, keeps its records from all others."""
+    logging.getLogger("resnest_dense").propagate = True
 
 
 @pytest.fixture(scope="session")

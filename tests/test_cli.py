@@ -1,6 +1,8 @@
 """The command line: every command runs, and what the user can mend is one line."""
 
 import argparse
+import io
+import logging
 from pathlib import Path
 
 import pytest
@@ -75,10 +77,17 @@ def test_verbose_prints_where_an_error_comes_from(arguments, capsys):
     assert "Traceback" in error and error.splitlines()[-1].startswith("resnest-dense: ")
 
 
-def test_an_error_is_logged_with_its_traceback(caplog):
-    with caplog.at_level("DEBUG", logger="resnest_dense"):
-        assert main(["analyze", "resnest15"]) == 2
-    assert "resnest15" in caplog.text and "Traceback" in caplog.text
+def test_a_traceback_is_logged_into_files_and_not_on_a_console(tmp_path, monkeypatch):
+    logger, console = logging.getLogger("resnest_dense"), io.StringIO()
+    file = logging.FileHandler(tmp_path / "log.txt")
+    monkeypatch.setattr(logger, "handlers", [file, logging.StreamHandler(console)])
+    monkeypatch.setattr(logger, "level", logging.DEBUG)
+    logger.manager._clear_cache()
+    assert main(["analyze", "resnest15"]) == 2
+    file.close()
+    logger.manager._clear_cache()
+    logged = (tmp_path / "log.txt").read_text()
+    assert "resnest15" in logged and "Traceback" in logged and not console.getvalue()
 
 
 def test_an_interrupt_ends_with_the_code_of_a_shell():

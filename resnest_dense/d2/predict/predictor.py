@@ -1,6 +1,5 @@
 """A trained detector on images, whichever of detectron2's kinds of config it was trained with."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +19,12 @@ from resnest_dense.configs import find_any_config
 from resnest_dense.d2.checkpointer import load_weights
 from resnest_dense.d2.config import get_cfg, load_lazy_config
 from resnest_dense.d2.data.classes import Classes, read_classes
-from resnest_dense.errors import ResNeStError, ResNeStValueError
+from resnest_dense.errors import ResNeStError, ResNeStValueError, log_traceback
 from resnest_dense.published import find_experiment
 from resnest_dense.weights import catalog, fetch
 
 __all__ = ["DetectionPredictor", "Detector", "build_detector"]
 
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def build_detector(config: str | Path, *, overrides: Sequence[str] = (),
     except ResNeStError:
         raise
     except Exception as error:  # Whatever the config's own code, or a wrong key, brings about.
-        _logger.debug("The code of %s failed:", path, exc_info=True)
+        log_traceback("The code of %s failed:", path)
         raise ResNeStValueError(f"{' '.join([str(path), *overrides])}: "
                                 f"{type(error).__name__}: {error}") from error
     detector.model.eval()

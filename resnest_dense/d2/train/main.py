@@ -24,7 +24,7 @@ from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
 from resnest_dense.d2.train.evaluation import check_tta
 from resnest_dense.d2.train.trainer import IGNORE_PREFLIGHT, RESULTS_FILE, Trainer, evaluate
 from resnest_dense.data.own_files import add_arguments
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.errors import ResNeStValueError, log_traceback
 
 __all__ = ["make_parser", "measure_published", "read_config", "read_training_data", "run"]
 
@@ -73,7 +73,7 @@ def read_config(args: argparse.Namespace) -> CfgNode:
         cfg.merge_from_file(args.config_file)
         cfg.merge_from_list(args.opts)
     except (AssertionError, KeyError, ValueError) as error:
-        _logger.debug("%s cannot be read:", args.config_file, exc_info=True)
+        log_traceback("%s cannot be read:", args.config_file)
         raise ResNeStValueError(
             f"{args.config_file} and {args.opts or 'no overrides'}: {error}. Overrides are KEY "
             "VALUE pairs with the keys of detectron2 and of MODEL.RESNETS.") from error
