@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from resnest_dense import ops
 from resnest_dense.errors import ResNeStError
-from resnest_dense.nn.split_attention import SplitAttention
+from resnest_dense.nn.spatial.split_attention import SplitAttention
 
 __all__ = ["BlockAttention", "Recording", "record_attention"]
 

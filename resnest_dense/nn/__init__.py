@@ -1,6 +1,6 @@
 """The network; imports torch alone (and torchvision for the deformable form)."""
 
-from resnest_dense.nn.deform import Deformable
 from resnest_dense.nn.resnest import ResNeSt
+from resnest_dense.nn.spatial.deform import Deformable
 
 __all__ = ["Deformable", "ResNeSt"]
