@@ -85,8 +85,8 @@ def _fast50(radix: int, cardinality: int, width: int) -> Architecture:
 
 def _resnet(*blocks: int, d: bool = False, **others: Any) -> Architecture:
     """A network before ResNeSt, ``d`` with the stem and the shortcuts of ResNet-D."""
-    row: dict[str, Any] = dict(stem_width=32, radix=1, avd=False, avg_down=d, deep_stem=d,
-                               spatial="conv")
+    row: dict[str, Any] = dict(stem_width=32 if d else 64, radix=1, spatial="conv", avd=False,
+                               avg_down=d, deep_stem=d)
     return Architecture(blocks, **{**row, **others})  # type: ignore[arg-type]
 
 

@@ -18,6 +18,8 @@ class SqueezeExcitation(nn.Module):
         (N, C, H, W) -> the same
     """
 
+    radix = 1  # there is nothing that a channel could choose from
+
     def __init__(self, channels: int, reduction: int = 16):
         super().__init__()
         self.fc1 = nn.Conv2d(channels, channels // reduction, 1)

@@ -95,8 +95,9 @@ def _suit(found: Translation, targets: Mapping[str, Tensor],
     excused = {key for key in targets if plain and key.startswith(path) and "conv2_offset" in key}
     if excused:
         notes.append("conv2_offset stays as it is: the file is not deformable")
-    stem = path + "stem.conv1_1.weight"
-    if stem in given and stem in targets:
+    for stem in (path + "stem.conv1_1.weight", path + "stem.conv1.weight"):
+        if stem not in given or stem not in targets:
+            continue
         channels = targets[stem].shape[1]
         if given[stem].shape[1:2] == (3,) and channels != 3:
             # One channel gets the sum of the filters; more get them in turn, at the same scale.
