@@ -61,8 +61,8 @@ class Recording:
             ResNeStError: no model with attention has run.
         """
         if not self._seen:
-            raise ResNeStError("No block with attention has run: the model is neither a ResNeSt nor "
-                               "an SE or SK network.")
+            raise ResNeStError("No block with attention has run: the model is neither a ResNeSt, "
+                               "nor an SE or SK network.")
         return [BlockAttention(*place, torch.cat(self._seen[place]).mean(dim=0))
                 for place in sorted(self._seen)]
 

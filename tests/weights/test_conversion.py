@@ -17,7 +17,6 @@ from resnest_dense.weights import conversion
 from resnest_dense.weights.files import read
 from resnest_dense.weights.layouts import LAYOUTS
 
-
 # Layouts that have no names for a ResNeSt: tests/test_parity_family.py.
 OF_THE_LINE = ("torchvision", "timm_sk", "caffe2")
 
