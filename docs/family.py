@@ -22,7 +22,7 @@ DRAWN = ("resnet50", "resnet50d", "resnext50_32x4d", "seresnet50d", "scse_resnet
          "resnest50")
 COLOURS = {"conv": "#dbe9f6", "pool": "#e4f2dc", "attention": "#fde6c8", "sum": "#f3f3f3"}
 GROUPS = ("#c6dbef", "#6baed6", "#fdd0a2", "#fd8d3c")
-WIDTH, BOX, STEP, GAP = 268, 30, 46, 16
+WIDTH, BOX, STEP, GAP = 268, 32, 48, 16
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def draw_blocks() -> str:
     for column, name in enumerate(DRAWN):
         with torch.device("meta"):
             block = create_backbone(name).res3[0]
-        left = column * (WIDTH + 40)
+        left = 10 + column * (WIDTH + 40)
         rows, side = main_path(block), shortcut_path(block)
         parts.append(text(left + WIDTH / 2, 24, name, 17, "bold"))
         parts.append(text(left + WIDTH / 2, 46, f"{block.conv1.in_channels} channels", 12))
@@ -96,7 +96,7 @@ def draw_blocks() -> str:
             parts += draw_row(left, 60 + row * STEP, WIDTH, boxes)
             parts.append(arrow(left + WIDTH / 2, 60 + row * STEP - GAP + 2, GAP - 2))
         bottom = 60 + len(rows) * STEP
-        joined = " + ".join(["main", ", ".join(box.text for box in side)])
+        joined = "+ " + ", ".join(box.text for box in side)
         parts += draw_row(left, bottom, WIDTH, [Box(joined, "sum")])
         parts.append(arrow(left + WIDTH / 2, bottom - GAP + 2, GAP - 2))
         parts.append(text(left + WIDTH / 2, bottom + STEP, f"ReLU, {block.conv3.out_channels} "
@@ -113,8 +113,12 @@ def draw_row(left: float, top: float, width: float, boxes: list[Box]) -> list[st
         x = left + i * (each + 8)
         parts.append(f'<rect x="{x:.0f}" y="{top:.0f}" width="{each:.0f}" height="{BOX}" rx="4" '
                      f'fill="{COLOURS[box.kind]}" stroke="#555"/>')
-        size = min(12.0, each / max(len(box.text), 1) * 1.85)
-        parts.append(text(x + each / 2, top + BOX / 2 + 4, box.text, size))
+        words = box.text.split(", ")
+        half = -(-len(words) // len(boxes))  # beside another box there is room for two short lines
+        lines = [", ".join(words[i:i + half]) for i in range(0, len(words), half)]
+        for line, words_of_line in enumerate(lines):
+            y = top + BOX / 2 + 4 + 12 * (line - (len(lines) - 1) / 2)
+            parts.append(text(x + each / 2, y, words_of_line, 12 if len(lines) == 1 else 10.5))
     return parts
 
 

@@ -61,15 +61,18 @@ def test_checkpointed_and_frozen(name):
     again.load_state_dict(plain.state_dict())
     x = torch.randn(2, 3, 64, 64)
     for net in (plain, again):
-        net.stem.eval(), net.res2.eval()
+        net.stem.eval()
+        net.res2.eval()
         loss_of(net, x).backward()
-    for (key, a), b in zip(plain.named_parameters(), again.parameters()):
-        if key.startswith(("res3", "res4", "res5")):
-            torch.testing.assert_close(a.grad, b.grad)
+    expected = dict(plain.named_parameters())
+    for key, parameter in again.named_parameters():
+        if key.startswith(("stem", "res2")):
+            assert parameter.grad is None
         else:
-            assert b.grad is None
-    statistics = [(a, b) for a, b in zip(plain.buffers(), again.buffers()) if a.is_floating_point()]
-    assert statistics and all(torch.allclose(a, b) for a, b in statistics)
+            torch.testing.assert_close(parameter.grad, expected[key].grad)
+    state = again.state_dict()
+    for key, value in plain.state_dict().items():
+        torch.testing.assert_close(state[key], value)
 
 
 @pytest.mark.parametrize("name,kind,radix", [("seresnet14d", "gate", 1), ("sknet14", "conv2", 2),
@@ -114,15 +117,14 @@ def test_what_a_member_cannot_be_is_refused():
         create_backbone("sknet14", deform=Deformable())
     with pytest.raises(ResNeStValueError, match="spatial='ska' in an Architecture: use one of"):
         Architecture((1, 1, 1, 1), spatial="ska")
-    with pytest.raises(ResNeStValueError, match="Did you mean 'sknet14'"):
+    with pytest.raises(ResNeStValueError, match="Did you mean .*'sknet14'"):
         create_backbone("sknet15")
 
 
 @pytest.mark.parametrize("name", ["scse_resnet50d", "sknet14"])
-def test_compiled_is_plain(name):
+def test_compilers_see_one_graph(name):
     net = build(name).eval()
-    compiled = build(name, compile=True).eval()
-    compiled.load_state_dict(net.state_dict())
+    compiled = torch.compile(net, backend="eager", fullgraph=True)
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(compiled(x)["res5"], net(x)["res5"], rtol=1e-3, atol=1e-4)
