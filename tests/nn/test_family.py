@@ -59,8 +59,8 @@ def test_checkpointed_and_frozen(name):
     plain = build(name)
     again = build(name, checkpoint_stages=("res2", "res4"), freeze_at=2)
     again.load_state_dict(plain.state_dict())
-    x = torch.randn(2, 3, 64, 64)
-    for net in (plain, again):
+    x = torch.randn(2, 3, 64, 64, dtype=torch.float64)
+    for net in (plain.double(), again.double()):
         net.stem.eval()
         net.res2.eval()
         loss_of(net, x).backward()
