@@ -2,6 +2,7 @@
 that tie them to ResNeSt (docs/family.md)."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
 import timm
@@ -15,7 +16,14 @@ from peers import randomise_statistics
 from segmentation_models_pytorch.base.modules import SCSEModule
 from timm.models.resnet import Bottleneck, ResNet
 
-from resnest_dense import ResNeStError, create_backbone, fuse, get_architecture, weights
+from resnest_dense import (
+    ResNeSt,
+    ResNeStError,
+    create_backbone,
+    fuse,
+    get_architecture,
+    weights,
+)
 from resnest_dense.nn.gate import ScSE, SqueezeExcitation
 from resnest_dense.nn.spatial.plain import plain_conv
 from resnest_dense.nn.spatial.selective_kernel import SelectiveKernel
@@ -25,25 +33,42 @@ from resnest_dense.weights.layouts import LAYOUTS, from_ours
 
 D = dict(stem_width=32, stem_type="deep", avg_down=True)
 SE = dict(block_args=dict(attn_layer="se"))
+TINY = (1, 2, 1, 1)
 
 
-def timm_resnet(blocks, **options):
-    return ResNet(Bottleneck, blocks, num_classes=10, **options)
+def of_torchvision(**options):
+    block = torchvision.models.resnet.Bottleneck
+    return lambda blocks: torchvision.models.ResNet(block, blocks, **options)
 
 
+def of_timm(name):
+    return lambda blocks: timm.create_model(name, layers=blocks)
+
+
+def put_together(**options):
+    return lambda blocks: ResNet(Bottleneck, blocks, **options)
+
+
+# By our names, what builds the peer of so many blocks.
 PEERS = {
-    "resnet50": lambda: torchvision.models.resnet50(),
-    "resnext50_32x4d": lambda: torchvision.models.resnext50_32x4d(),
-    "resnext101_32x8d": lambda: torchvision.models.resnext101_32x8d(),
-    "resnet14d": lambda: timm_resnet([1, 1, 1, 1], **D),
-    "resnet50d": lambda: timm.create_model("resnet50d"),
-    "resnet101d": lambda: timm.create_model("resnet101d"),
-    "seresnet14d": lambda: timm_resnet([1, 1, 1, 1], **D, **SE),
-    "seresnet50": lambda: timm.create_model("seresnet50"),
-    "seresnet50d": lambda: timm_resnet([3, 4, 6, 3], **D, **SE),
-    "seresnext50_32x4d": lambda: timm.create_model("seresnext50_32x4d"),
-    "sknet50": lambda: timm.create_model("skresnext50_32x4d"),
+    "resnet50": of_torchvision(),
+    "resnet101": of_torchvision(),
+    "resnext50_32x4d": of_torchvision(groups=32, width_per_group=4),
+    "resnext101_32x8d": of_torchvision(groups=32, width_per_group=8),
+    "resnet14d": put_together(**D),
+    "resnet50d": of_timm("resnet50d"),
+    "resnet101d": of_timm("resnet101d"),
+    "seresnet14d": put_together(**D, **SE),
+    "seresnet50": of_timm("seresnet50"),
+    "seresnet50d": put_together(**D, **SE),
+    "seresnext50_32x4d": of_timm("seresnext50_32x4d"),
+    "sknet14": of_timm("skresnext50_32x4d"),
+    "sknet50": of_timm("skresnext50_32x4d"),
 }
+
+
+def ours_with(name, blocks, **options):
+    return ResNeSt(replace(get_architecture(name), blocks=blocks), **options)
 
 
 def features_of(peer, x):
@@ -58,9 +83,9 @@ def features_of(peer, x):
 @pytest.mark.parametrize("name", PEERS)
 def test_features_and_gradients_of_the_same_weights(name):
     torch.manual_seed(0)
-    peer = PEERS[name]().double().eval()
+    peer = PEERS[name](TINY).double().eval()
     randomise_statistics(peer)
-    ours = create_backbone(name).double()
+    ours = ours_with(name, TINY).double()
     assert weights.load(ours, peer.state_dict()).coverage == 1
     ours.eval()
     x = torch.randn(1, 3, 39, 57, dtype=torch.float64)
@@ -68,7 +93,7 @@ def test_features_and_gradients_of_the_same_weights(name):
     scale = torch.randn(feature.shape[1:], dtype=torch.float64)
     for out in (expected, feature):
         (out * scale).sum().backward()
-    torch.testing.assert_close(feature, expected, rtol=0, atol=1e-10 * float(expected.abs().max()))
+    torch.testing.assert_close(feature, expected, rtol=0, atol=1e-10 * float(expected.detach().abs().max()))
     theirs = {n: p.grad for n, p in peer.named_parameters() if p.grad is not None}
     wanted = to_ours(theirs).backbone
     got = {n: p.grad for n, p in ours.named_parameters()}
@@ -80,11 +105,21 @@ def test_features_and_gradients_of_the_same_weights(name):
         torch.testing.assert_close(fused(x)["res5"], ours(x)["res5"], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", PEERS)
+def test_the_whole_network_has_the_same_weights(name):
+    with torch.device("meta"):
+        peer, ours = PEERS[name](get_architecture(name).blocks), create_backbone(name)
+    found = to_ours(peer.state_dict())
+    assert [key.split(".")[0] for key in found.rest] == []
+    shapes = {key: value.shape for key, value in found.backbone.items() if "linear" not in key}
+    assert shapes == {key: value.shape for key, value in ours.state_dict().items()}
+
+
 @pytest.mark.parametrize("name,layout", [
     ("resnet50", "torchvision"), ("resnext50_32x4d", "torchvision"), ("resnet50d", "upstream"),
     ("seresnet50", "torchvision"), ("sknet50", "timm_sk")])
 def test_files_convert_to_the_names_of_timm_and_back(name, layout, tmp_path):
-    theirs = PEERS[name]().state_dict()
+    theirs = PEERS[name](TINY).state_dict()
     torch.save(theirs, tmp_path / "theirs.pth")
     weights.convert(tmp_path / "theirs.pth", "detectron2", tmp_path / "ours.pth")
     out = weights.convert(tmp_path / "ours.pth", "timm", tmp_path / "back.pth")
@@ -101,7 +136,8 @@ def test_files_convert_to_the_names_of_timm_and_back(name, layout, tmp_path):
 ])
 def test_weights_of_another_member_are_refused(file, model, said):
     with pytest.raises(ResNeStError, match=said):
-        weights.load(create_backbone(model), PEERS[file]().state_dict())
+        blocks = get_architecture(file).blocks
+        weights.load(create_backbone(model), PEERS[file](blocks).state_dict())
 
 
 def write_caffe2(name, path):
