@@ -93,7 +93,8 @@ def test_features_and_gradients_of_the_same_weights(name):
     scale = torch.randn(feature.shape[1:], dtype=torch.float64)
     for out in (expected, feature):
         (out * scale).sum().backward()
-    torch.testing.assert_close(feature, expected, rtol=0, atol=1e-10 * float(expected.detach().abs().max()))
+    expected, near = expected.detach(), 1e-10 * float(expected.detach().abs().max())
+    torch.testing.assert_close(feature.detach(), expected, rtol=0, atol=near)
     theirs = {n: p.grad for n, p in peer.named_parameters() if p.grad is not None}
     wanted = to_ours(theirs).backbone
     got = {n: p.grad for n, p in ours.named_parameters()}
