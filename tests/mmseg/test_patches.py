@@ -5,9 +5,11 @@ import pickle
 import sys
 from importlib.metadata import packages_distributions
 
+import mmcv
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
@@ -88,6 +90,7 @@ def stands_there():
         "init_weights": vars(BaseModel).get("init_weights"),
         "mmseg": MODULE2PACKAGE["mmseg"],
         "mmcv._ext": sys.modules.get("mmcv._ext"),
+        "imfrombytes": mmcv.imfrombytes, "transform": LoadImageFromFile.transform,
     }
 
 
