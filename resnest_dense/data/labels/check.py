@@ -149,12 +149,15 @@ def _count_values(label: str | Path) -> tuple[_Found, Counter[int]]:
 
 
 def _check_names(report: LabelReport, rule: _Rule) -> None:
-    """Recognises labelme's ``labels.txt``, whose first line is of no class and whose second is 0"""
-    for place, name in enumerate(rule.classes):
-        if name == "__ignore__" or name == "_background_" and (rule.first or place):
-            report.add("names-moved", f"{name!r} in line {place + 1}")
-        elif name == "_background_":
-            report.add("labelme-background", repr(name))
+    """Recognises labelme's ``labels.txt``: ``__ignore__``, which is no class, then
+    ``_background_``, which is class 0."""
+    classes = [name for name in rule.classes if name != "__ignore__"]
+    if len(classes) < len(rule.classes):
+        report.add("names-moved", f"'__ignore__' in line {rule.classes.index('__ignore__') + 1}")
+    if "_background_" in classes:
+        place = classes.index("_background_")
+        report.add("names-moved" if rule.first or place else "labelme-background",
+                   f"'_background_' in line {rule.classes.index('_background_') + 1}")
 
 
 def _check_values(report: LabelReport, label: str | Path, counts: Counter[int],

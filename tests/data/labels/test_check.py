@@ -57,7 +57,7 @@ def test_what_training_would_go_wrong_with_is_an_error(tmp_path, label, options,
     (ALL, {"reduce_zero_label": True}, "'c' is the last class"),
     (np.full((6, 8), 255), {}, "without a labelled pixel"),
     (ALL * 0, {}, "class without a pixel: b; c"),
-    (np.where(ALL == 2, ALL.T.reshape(6, 8), 255), {}, "half of the pixels are ignored: 66.7 % in 1 labels"),
+    (np.where(ALL == 2, ALL.T.reshape(6, 8), 255), {}, "66.7 % in 1 labels"),
     (ALL, {"classes": ["_background_", "a", "b"]}, "are a class to learn, number 0: '_backgr"),
 ])
 def test_what_is_odd_is_told(tmp_path, label, options, said):
@@ -100,6 +100,7 @@ def test_a_file_that_ends_too_early_is_named_also_beyond_the_limit(part, tmp_pat
     noise = np.random.default_rng(0).integers(0, 3, (90, 120), np.uint8)
     for stem in "0123":
         write(tmp_path, noise, image=noise.shape, stem=stem)
+        Image.fromarray(noise * 100).save(tmp_path / f"images/{stem}.jpg")
     data = (tmp_path / part).read_bytes()
     (tmp_path / part).write_bytes(data[:-200])
     pairs = find_pairs(tmp_path / "images", tmp_path / "labels")
