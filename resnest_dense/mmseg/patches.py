@@ -166,8 +166,8 @@ if find_spec("mmcv"):
     _stock_decode, _stock_load_image = mmcv.imfrombytes, LoadImageFromFile.transform
     PATCHES += [
         Patch(mmcv, "imfrombytes", _decode,
-              reason="OpenCV follows no orientation of WebP, cannot read every TIFF and mixes "
-              "with Pillow: training saw other images than were checked",
+              reason="OpenCV (5.0) reads no TIFF that has to be turned, and its version decides "
+              "which orientations it follows: training saw other images than were checked",
               until="mmcv (2.2.0) lets a config name a function that decodes"),
         Patch(LoadImageFromFile, "transform", _load_image,
               reason="an image that cannot be read is an error without its name",

@@ -67,7 +67,7 @@ def find_pairs(images: str | Path, labels: str | Path) -> list[tuple[Path, Path]
     for folder in (images, labels):
         if not folder.is_dir():
             raise ResNeStValueError(f"No folder {folder}.")
-    found = list(_files(images, *IMAGE_SUFFIXES))
+    found = _files(images, *IMAGE_SUFFIXES)
     if not found:
         raise ResNeStValueError(f"No image in {images}: it looks for {', '.join(IMAGE_SUFFIXES)}.")
     label_of = {_key(path, labels): path for path in _files(labels, ".png")}
