@@ -51,7 +51,8 @@ def _attention(args: argparse.Namespace) -> None:
 
     from resnest_dense.analysis import record_attention
     from resnest_dense.analysis.attention_figure import write_attention
-    from resnest_dense.data.media import find_images, read_rgb
+    from resnest_dense.data.images import read_rgb
+    from resnest_dense.data.media import find_images
     from resnest_dense.frameworks import open_model
 
     path = find_images([args.image])[0]

@@ -1,4 +1,4 @@
-"""The images and videos that a user names: found, read, and videos drawn on frame by frame."""
+"""The images and videos that a user names: found, and videos drawn on frame by frame."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -6,7 +6,7 @@ from glob import glob
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 
@@ -15,7 +15,7 @@ try:
 except ImportError:
     cv2 = None  # type: ignore[assignment]
 
-__all__ = ["annotate_video", "find_images", "read_rgb", "split_videos", "unique_stems"]
+__all__ = ["annotate_video", "find_images", "split_videos", "unique_stems"]
 
 _VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 _FALLBACK_RATE = 25.0  # frames a second, for files that do not say
@@ -75,18 +75,6 @@ def unique_stems(paths: Sequence[Path]) -> list[str]:
                                     f"{path.stem}.png: give them one at a time, or rename one.")
         seen[path.stem] = path
     return list(seen)
-
-
-def read_rgb(path: Path) -> np.ndarray:
-    """The image (H, W, 3) uint8 in RGB, turned as its camera says.
-
-    Raises:
-        ResNeStValueError: a file that is no image.
-    """
-    try:
-        return np.array(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ResNeStValueError(f"{path} is no image that can be read: {error}") from error
 
 
 def annotate_video(path: Path, out: Path,

@@ -12,7 +12,12 @@ from resnest_dense.architectures import get_architecture, list_architectures
 from resnest_dense.errors import ResNeStError
 from resnest_dense.nn import ResNeSt
 from resnest_dense.weights.contract import InputContract
-from resnest_dense.weights.matching import adapt, bare_model, find_backbone
+from resnest_dense.weights.matching import (
+    adapt,
+    bare_model,
+    find_backbone,
+    require_numbers,
+)
 from resnest_dense.weights.report import LoadReport
 from resnest_dense.weights.source import Metadata, Source, Weights, open_weights
 
@@ -37,8 +42,9 @@ def load(model: nn.Module, source: Source, strict: bool = True, *,
         logger: gets the report.
 
     Raises:
-        ResNeStError: no ResNeSt in the model or the file, a file that cannot be had or read, or, if
-            ``strict``, weights that do not fill the backbone or that are of another network.
+        ResNeStError: no ResNeSt in the model or the file, a file that cannot be had or read, NaN or
+            infinite weights, or, if ``strict``, weights that do not fill the backbone or that are
+            of another network.
     """
     model = bare_model(model)
     values, report = prepare(model, open_weights(source), strict=strict, logger=logger)
@@ -59,6 +65,7 @@ def prepare(model: nn.Module, weights: Weights, *, strict: bool = True,
     """
     model = bare_model(model)
     values, report = adapt(model, weights.state, name=weights.name)
+    require_numbers(values, weights.name)
     _, backbone = find_backbone(model)
     report = replace(
         report,

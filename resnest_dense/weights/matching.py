@@ -12,7 +12,7 @@ from resnest_dense.weights.identify import Translation, describe, to_ours
 from resnest_dense.weights.layouts import COUNTER
 from resnest_dense.weights.report import LoadReport, Mismatch
 
-__all__ = ["adapt", "bare_model", "find_backbone", "has_one_backbone"]
+__all__ = ["adapt", "bare_model", "find_backbone", "has_one_backbone", "require_numbers"]
 
 _CLASSIFIERS = ("linear.", "fc.", "head.fc.")
 
@@ -40,6 +40,21 @@ def find_backbone(model: nn.Module) -> tuple[str, ResNeSt]:
 def has_one_backbone(model: nn.Module) -> bool:
     """Whether :func:`find_backbone` finds it in ``model``."""
     return sum(isinstance(module, ResNeSt) for module in model.modules()) == 1
+
+
+def require_numbers(state: Mapping[str, Tensor], name: str) -> None:
+    """Refuses weights called ``name`` that are no numbers.
+
+    Raises:
+        ResNeStError: NaN or infinite values, with the names of their tensors.
+    """
+    broken = [key for key, value in state.items()
+              if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise ResNeStError(
+            f"{name} holds NaN or infinite values in {len(broken)} of {len(state)} tensors "
+            f"({', '.join(broken[:3])}{', ...' if len(broken) > 3 else ''}): the training that "
+            "wrote it had diverged. Give an earlier checkpoint, or train with a lower rate.")
 
 
 def adapt(model: nn.Module, state: Mapping[str, Tensor], *,

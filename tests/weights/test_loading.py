@@ -111,6 +111,17 @@ def test_shapes_that_differ_are_listed_on_both_sides():
             "file, (128, 256, 1, 1) in the model") in str(caught.value)
 
 
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused_by_name(value, strict):
+    model = create_backbone("resnest14")
+    before, state = values(model), create_backbone("resnest14").state_dict()
+    state["res3.0.conv1.weight"][0, 0] = value
+    with pytest.raises(ResNeStError, match="NaN or infinite .* 1 of .*res3.0.conv1.weight.*div"):
+        weights.load(model, state, strict=strict)
+    assert same(values(model), before)
+
+
 @pytest.mark.parametrize("drop", ["res4.0.conv2.fc1.bias", "stem.conv1_2.norm.running_var"])
 def test_a_missing_weight_is_an_error(drop):
     state = create_backbone("resnest14").state_dict()

@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import re
 from pathlib import Path
 
 from detectron2.config import CfgNode
@@ -17,6 +18,8 @@ from resnest_dense.errors import ResNeStError, ResNeStValueError
 __all__ = ["check_datasets", "require_dataset"]
 
 _logger = logging.getLogger(__name__)
+_ANNOTATED = re.compile(rb'"annotations"\s*:\s*\[\s*\{')
+_CHANNELS = {"RGB": 3, "BGR": 3, "YUV-BT.601": 3, "L": 1, "RGBA": 4, "CMYK": 4}  # of INPUT.FORMAT
 _PNGS = 2000  # panoptic PNGs that are read before a run, evenly spread; all of COCO's take minutes
 
 
@@ -25,9 +28,11 @@ def check_datasets(cfg: CfgNode, names: tuple[str, ...]) -> None:
     will be dropped; sets of other formats are passed over.
 
     Raises:
-        ResNeStValueError: an unknown name, or anything that would make training wrong.
+        ResNeStValueError: an unknown name, channels that do not fit the network, or anything that
+            would make training wrong.
         ResNeStError: panoptic quality cannot be computed here.
     """
+    _check_channels(cfg)
     for name in names:
         metadata = require_dataset(name)
         kind = metadata.get("evaluator_type")
@@ -36,12 +41,12 @@ def check_datasets(cfg: CfgNode, names: tuple[str, ...]) -> None:
         elif kind != "coco" or not metadata.get("json_file"):
             continue  # another format, or records that a function of the user makes
         elif (name in cfg.DATASETS.TRAIN
-              or b'"annotations"' in Path(metadata.json_file).read_bytes()):
+              or _ANNOTATED.search(Path(metadata.json_file).read_bytes())):
             reports = [_check_instances(cfg, name, metadata)]
         else:
             _logger.info("Data set %s has no annotations: predictions are written (COCO format, "
                          "for an evaluation server), nothing is measured.", name)
-            continue
+            reports = [check_coco(metadata.json_file, metadata.image_root, annotated=False)]
         for report in reports:
             report.raise_if_wrong()
             _logger.info("Data set %s:\n%s", name, report.table())
@@ -66,6 +71,17 @@ def require_dataset(name: str) -> Metadata:
                 "DETECTRON2_DATASETS names (./datasets where it is not set), or give your own "
                 "files by --train-json and --train-images.")
     return metadata
+
+
+def _check_channels(cfg: CfgNode) -> None:
+    channels = _CHANNELS.get(cfg.INPUT.FORMAT)
+    for key in ("PIXEL_MEAN", "PIXEL_STD"):
+        count = len(cfg.MODEL[key])
+        if channels and count != channels:
+            raise ResNeStValueError(
+                f"MODEL.{key} has {count} values, and images have {channels} channels "
+                f"(INPUT.FORMAT {cfg.INPUT.FORMAT}). Give {channels} values, or for images of four "
+                "channels INPUT.FORMAT RGBA.")
 
 
 def _check_instances(cfg: CfgNode, name: str, metadata: Metadata) -> CocoReport:

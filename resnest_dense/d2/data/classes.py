@@ -8,6 +8,7 @@ from typing import Any
 
 from detectron2.data.catalog import Metadata
 
+from resnest_dense.data.text import read_text
 from resnest_dense.errors import ResNeStError
 
 __all__ = ["Classes", "read_classes", "write_classes"]
@@ -65,7 +66,7 @@ def read_classes(source: str | Path) -> Classes | None:
         if not path.is_file():
             return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
         if "categories" in content:
             rows = sorted(content["categories"], key=lambda row: row["id"])
             content = {"ids": [row["id"] for row in rows], "names": [row["name"] for row in rows]}

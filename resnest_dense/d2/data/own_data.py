@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from detectron2.config import CfgNode
@@ -18,6 +19,7 @@ from resnest_dense.data.coco.reading import load_coco_json
 from resnest_dense.data.labels.pictures import default_palette
 from resnest_dense.data.own_files import OwnFiles, files_of
 from resnest_dense.data.panoptic.reading import load_panoptic_json, thing_categories
+from resnest_dense.data.text import make_plain
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["flip_map", "keypoint_metadata", "use_own_data"]
@@ -38,7 +40,7 @@ def use_own_data(cfg: CfgNode, args: argparse.Namespace) -> bool:
             be read, or classes that differ between the splits.
     """
     panoptic = cfg.MODEL.META_ARCHITECTURE == "PanopticFPN"
-    splits = {split: files for split in _NAMES
+    splits = {split: _plain(files, derived_folder(cfg, _NAMES[split])) for split in _NAMES
               if (files := files_of(args, split, panoptic=panoptic))}
     if not splits:
         return False
@@ -54,6 +56,12 @@ def use_own_data(cfg: CfgNode, args: argparse.Namespace) -> bool:
     use = _use_panoptic if panoptic else _use_instances
     use(cfg, splits)
     return True
+
+
+def _plain(files: OwnFiles, folder: str) -> OwnFiles:
+    """The files in an encoding that pycocotools and detectron2 read."""
+    return replace(files, json=make_plain(files.json, folder),
+                   panoptic_json=make_plain(files.panoptic_json, folder))
 
 
 def _names_of(files: OwnFiles) -> dict[int, str]:

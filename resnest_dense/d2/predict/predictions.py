@@ -16,7 +16,8 @@ from torch import Tensor
 
 from resnest_dense.d2.data.classes import Classes
 from resnest_dense.d2.predict.predictor import DetectionPredictor
-from resnest_dense.data.media import annotate_video, read_rgb, unique_stems
+from resnest_dense.data.images import read_rgb
+from resnest_dense.data.media import annotate_video, unique_stems
 
 __all__ = ["annotate_detections", "write_detections"]
 

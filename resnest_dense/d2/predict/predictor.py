@@ -98,6 +98,9 @@ class DetectionPredictor:
         self.model = detector.model
         _load(detector, checkpoint)
         self.format = detector.image_format
+        if self.format not in ("RGB", "BGR"):
+            raise ResNeStError(f"{detector.config} is for images in {self.format}; prediction "
+                               "gives RGB and BGR alone.")
         self.classes = _find_classes(detector, checkpoint, classes)
         self._augmentations = detector.augmentations
         for module in self.model.modules():

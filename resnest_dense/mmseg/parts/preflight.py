@@ -97,7 +97,7 @@ def _check_dataset(dataset: BaseDataset, model: nn.Module, name: str, limit: int
     report = check_labels(
         [(entry["img_path"], entry["seg_map_path"]) for entry in entries], raw, used=classes,
         name=name, limit=limit, reduce_zero_label=bool(first.get("reduce_zero_label")))
-    print_log(report.table(), logger="current")
+    print_log(f"{report.table()}\n  ignored: {report.ignored:.2%} of all pixels", logger="current")
     report.raise_if_wrong()
 
 

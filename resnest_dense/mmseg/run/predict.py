@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -14,6 +13,7 @@ from PIL import Image
 
 from resnest_dense import weights
 from resnest_dense.configs import find_config
+from resnest_dense.data.images import read_rgb
 from resnest_dense.data.labels.pictures import default_palette, draw_labels
 from resnest_dense.data.media import annotate_video, unique_stems
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
@@ -82,13 +82,11 @@ def write_predictions(predictor: SegmentationPredictor, images: Iterable[str | P
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     for path, stem in zip(paths, stems):
-        image = mmcv.imread(str(path)) if path.is_file() else None
-        if image is None:
-            raise ResNeStValueError(f"{path} is no image that can be read.")
-        labels = predictor(image)
+        image = read_rgb(path)
+        labels = predictor(np.ascontiguousarray(image[..., ::-1]))
         label_file, overlay_file = (folder / f"{stem}.png" for folder in folders)
         Image.fromarray(labels + np.uint8(predictor.first_label)).save(label_file)
-        draw_labels(image[..., ::-1], labels, predictor.classes,
+        draw_labels(image, labels, predictor.classes,
                     palette=predictor.palette).save(overlay_file)
         written.append((label_file, overlay_file))
     return written
