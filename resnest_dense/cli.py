@@ -54,12 +54,12 @@ def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace]
         after an interrupt.
     """
     _add_verbose(parser)
-    args = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        code = run(args)
+        code = run(parser.parse_args(words))
     except ResNeStError as error:
         log_traceback("%s", error)
-        if args.verbose:
+        if {"-v", "--verbose"} & {*words}:
             traceback.print_exception(error)
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2

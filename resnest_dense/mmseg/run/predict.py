@@ -6,17 +6,18 @@ from pathlib import Path
 import mmcv
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from PIL import Image
 
 from resnest_dense import weights
-from resnest_dense.configs import find_config
+from resnest_dense.analysis.machine import pick_device
+from resnest_dense.config_errors import explained
 from resnest_dense.data.labels.pictures import default_palette, draw_labels
 from resnest_dense.data.media import annotate_video, unique_stems
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
+from resnest_dense.mmseg.config import load_config
 from resnest_dense.mmseg.loading import check_input, fit_checkpoint
 from resnest_dense.weights.source import read_metadata
 
@@ -37,18 +38,20 @@ class SegmentationPredictor:
     """
 
     def __init__(self, config: str | Path, checkpoint: str | Path, *, device: str | None = None):
-        cfg = Config.fromfile(find_config(str(config), "mmseg"))
+        device = pick_device(device)
+        cfg = load_config(config)
         init_default_scope("mmseg")
         path = find_checkpoint(checkpoint)
         loaded = CheckpointLoader.load_checkpoint(str(path), map_location="cpu")
-        self.model = MODELS.build(cfg.model)
+        with explained(config):
+            self.model = MODELS.build(cfg.model)
         check_input(self.model, read_metadata(path).contract, path.name)
         state, unfit = fit_checkpoint(loaded.get("state_dict", loaded), self.model)
         if unfit:
             raise ResNeStError(f"{path} has another number of classes than {cfg.filename}. Use the "
                                "config that training has written beside its checkpoints.")
         self.model.load_state_dict(state)
-        self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+        self.model.to(device).eval()
         dataset = cfg.test_dataloader.dataset
         meta = loaded.get("meta", {}).get("dataset_meta") or _meta_of(dataset)
         self.classes = tuple(meta["classes"])
