@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
+from textwrap import shorten
 
 from resnest_dense.configs import find_shipped
 from resnest_dense.errors import ResNeStError, ResNeStValueError, log_traceback
@@ -40,12 +41,7 @@ def _explain(config: str, error: BaseException) -> str:
                   else "mend that line or the one before it")
         return f"{config}, line {mark.line + 1}: {getattr(error, 'problem', error)}; {remedy}."
     if isinstance(error, SyntaxError):
-        found = _root(error)
-        file = found.filename if found.filename and found.filename[0] != "<" else config
-        # mmengine names the file, which may be a base, in its text alone.
-        _, named, rest = str(error).partition("in config file ")
-        file = rest.partition(": ")[0] if named else file
-        return f"{file}, line {found.lineno}: {found.msg}; mend that line."
+        return f"{_file_of(error, config)}, line {error.lineno}: {error.msg}; mend that line."
     if isinstance(error, UnicodeDecodeError):
         return f"{config} is not in UTF-8 ({error}); save it in UTF-8."
     if isinstance(error, RecursionError):
@@ -55,7 +51,7 @@ def _explain(config: str, error: BaseException) -> str:
     text = str(error)
     if isinstance(error, KeyError) and error.args and " " in str(error.args[0]):
         text = str(error.args[0])  # a sentence, which Python puts into quotation marks
-    text = " ".join(text.split())
+    text = shorten(text, 400, placeholder=" ...")
     return f"{_place(config, error, text)}: {type(error).__name__}: {text} (-v shows from where)"
 
 
@@ -66,11 +62,13 @@ def _explain_missing(config: str, missing: Path) -> str:
     return f"{_find_line(config, missing.name)}: there is no file {missing}. {remedy}."
 
 
-def _root(error: SyntaxError) -> SyntaxError:
-    """The error of Python's own parser, which knows the line."""
-    while not error.lineno and isinstance(error.__context__, SyntaxError):
-        error = error.__context__
-    return error
+def _file_of(error: SyntaxError, config: str) -> str:
+    """The file, which may be a base that mmengine parses without telling the parser its name."""
+    if error.filename and Path(error.filename).is_file():
+        return error.filename
+    names = [frame.f_locals.get("filename") for frame, _ in
+             traceback.walk_tb(error.__traceback__)]
+    return next((str(name) for name in reversed(names) if name), config)
 
 
 def _place(config: str, error: BaseException, text: str) -> str:
@@ -80,7 +78,7 @@ def _place(config: str, error: BaseException, text: str) -> str:
               if frame.name == "<module>" and _SITE not in frame.filename]
     if frames:
         return f"{frames[-1].filename}, line {frames[-1].lineno}"
-    places = (_find_line(config, name) for name in re.findall(r"['`](\w{3,})['`]", text))
+    places = (_find_line(config, name) for name in re.findall(r"['`]([\w.]{3,})['`]", text))
     return next((place for place in places if place != config), config)
 
 

@@ -14,6 +14,7 @@ from detectron2.structures import Instances
 from detectron2.utils.visualizer import VisImage, Visualizer
 from PIL import Image
 
+from resnest_dense.config_errors import explained
 from resnest_dense.d2.config import load_lazy_config
 from resnest_dense.d2.data.checks import require_dataset
 from resnest_dense.data.labels.pictures import default_palette
@@ -45,12 +46,14 @@ def show_lazy_training_data(config: str | Path, overrides: list[str], out: str |
     Raises:
         ResNeStValueError: the config's data set is not there.
     """
-    train = load_lazy_config(config, overrides).dataloader.train
-    train.total_batch_size, train.num_workers = 1, 0
-    names = [train.dataset.names] if isinstance(train.dataset.names, str) else train.dataset.names
-    for name in names:
-        require_dataset(name)
-    loader = instantiate(train)
+    with explained(config):
+        train = load_lazy_config(config, overrides).dataloader.train
+        train.total_batch_size, train.num_workers = 1, 0
+        names = ([train.dataset.names] if isinstance(train.dataset.names, str)
+                 else train.dataset.names)
+        for name in names:
+            require_dataset(name)
+        loader = instantiate(train)
     return _draw_items(loader, train.mapper.image_format, MetadataCatalog.get(names[0]), Path(out),
                        count)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
+from resnest_dense.config_errors import explained
 from resnest_dense.data.labels.pictures import draw_labels
 
 __all__ = ["show_training_data"]
@@ -17,7 +18,8 @@ def show_training_data(cfg: Config, out: str | Path, count: int) -> list[Path]:
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     init_default_scope(cfg.get("default_scope") or "mmseg")
-    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    with explained(cfg.filename):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
     pictures = []
     for number in range(min(count, len(dataset))):
         item = dataset[number]
