@@ -66,9 +66,9 @@ def _file_of(error: SyntaxError, config: str) -> str:
     """The file, which may be a base that mmengine parses without telling the parser its name."""
     if error.filename and Path(error.filename).is_file():
         return error.filename
-    names = [frame.f_locals.get("filename") for frame, _ in
+    names = [str(frame.f_locals.get("filename")) for frame, _ in
              traceback.walk_tb(error.__traceback__)]
-    return next((str(name) for name in reversed(names) if name), config)
+    return next((name for name in reversed(names) if Path(name).is_file()), config)
 
 
 def _place(config: str, error: BaseException, text: str) -> str:

@@ -31,11 +31,12 @@ class ResNeStValueError(ResNeStError, ValueError):
 
 
 def listed(things: Iterable[object], *, most: int = _SHOWN, room: int = _ROOM,
-           between: str = ", ") -> str:
+           longest: int = _LONGEST, between: str = ", ") -> str:
     """The things in words, ``between`` each two: the first ones, up to ``most`` of them and about
-    ``room`` characters, and how many more there are. All lists in messages are written by this.
+    ``room`` characters, and how many more there are; one of more than ``longest`` characters loses
+    its middle. All lists in messages are written by this.
     """
-    texts = [_cut(str(thing)) for thing in things]
+    texts = [_cut(str(thing), longest) for thing in things]
     shown = 0
     while shown < min(most, len(texts)) and (not shown or room >= len(texts[shown])):
         room -= len(texts[shown]) + len(between)
@@ -75,9 +76,9 @@ def _leaves(value: object, key: str = "") -> Iterator[tuple[str, str]]:
         yield from _leaves(entry, f"{key}.{name}" if key else str(name))
 
 
-def _cut(text: str) -> str:
-    half = _LONGEST // 2
-    return text if len(text) <= _LONGEST else f"{text[:half]}...{text[-half:]}"
+def _cut(text: str, longest: int) -> str:
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
 
 
 def log_traceback(message: str, *args: object) -> None:

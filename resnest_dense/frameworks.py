@@ -81,8 +81,9 @@ class Framework(ABC):
         """How models of its configs are measured."""
 
     @abstractmethod
-    def show_data(self, args: argparse.Namespace) -> list[Path]:
-        """Draws what a config is trained on, as ``resnest-dense show-data`` says; the pictures."""
+    def show_data(self, args: argparse.Namespace) -> tuple[list[Path], dict[str, str]]:
+        """Draws what a config is trained on, as ``resnest-dense show-data`` says; the
+        pictures, and the files that could not be shown, with why."""
 
     @abstractmethod
     def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], out: Path,
@@ -121,7 +122,7 @@ class _Detectron2(Framework):
 
         return DetectorCase
 
-    def show_data(self, args: argparse.Namespace) -> list[Path]:
+    def show_data(self, args: argparse.Namespace) -> tuple[list[Path], dict[str, str]]:
         from resnest_dense.d2.data.show import show_lazy_training_data, show_training_data
         from resnest_dense.d2.train import read_training_data
 
@@ -166,7 +167,7 @@ class _MMSegmentation(Framework):
 
         return SegmentorCase
 
-    def show_data(self, args: argparse.Namespace) -> list[Path]:
+    def show_data(self, args: argparse.Namespace) -> tuple[list[Path], dict[str, str]]:
         from resnest_dense.mmseg.run.settings import read_config
         from resnest_dense.mmseg.run.show import show_training_data
 

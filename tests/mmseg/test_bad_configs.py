@@ -23,11 +23,9 @@ FILES = {
     "same key in bases": ("_base_ = ['base2.py', 'base3.py']\n", ["bad.py", "Duplicate key"]),
     "package": ("_base_ = 'nowhere::x.py'\n", ["bad.py", "relative config path"]),
     "name": (GOOD + "model = dict(depth=nothing)\n", ["bad.py, line 2", "nothing"]),
-    "import": (GOOD + "import nowhere\n", ["bad.py, line 2", "nowhere"]),
+    "import": (GOOD + "__import__('nowhere')\n", ["bad.py, line 2", "nowhere"]),
     "custom_imports": (GOOD + "custom_imports = dict(imports=['resnest_dense.mmsegg'], "
                        "allow_failed_imports=False)\n", ["bad.py", "resnest_dense.mmsegg"]),
-    "empty": ("", ["bad.py"]),
-    "no model": ("train_cfg = dict(max_iters=3)\n", ["bad.py"]),
     "model is no dict": ("custom_imports = {}\nmodel = None\n", ["bad.py"]),
     "encoding": (b"x = '\xff'\n", ["bad.py", "UTF-8"]),
 }
@@ -104,8 +102,11 @@ def test_options(case, config, tmp_path, capsys):
         assert_one_line(code, capsys, words)
 
 
-def test_a_config_of_detectron2(tools, tmp_path, capsys):
-    bad = tmp_path / "bad.yaml"
-    bad.write_text("MODEL:\n  MASK_ON: True\n")
-    for name in ("train", "test"):
-        assert_one_line(tools[name](bad), capsys, ["bad.yaml", "detectron2", "not of MMSeg"])
+@pytest.mark.parametrize("name,content,words", [
+    ("bad.yaml", "MODEL:\n  MASK_ON: True\n", ["detectron2", "not of MMSeg"]),
+    ("bad.py", "", ["has no 'model'"]),
+    ("bad.py", "train_cfg = dict(max_iters=3)\n", ["has no 'model'"])])
+def test_a_file_that_is_no_config_of_mmsegmentation(name, content, words, tools, tmp_path, capsys):
+    (tmp_path / name).write_text(content)
+    for tool in ("train", "test"):
+        assert_one_line(tools[tool](tmp_path / name), capsys, [name, *words])

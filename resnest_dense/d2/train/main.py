@@ -102,7 +102,8 @@ def read_training_data(args: argparse.Namespace) -> CfgNode:
     """
     args.config_file = args.config
     cfg = read_config(args)
-    _prepare_data(cfg, train=True, test=False)
+    # Pictures that cannot be read are passed over where the others are drawn.
+    _prepare_data(cfg, train=True, test=False, check_images=False)
     return cfg
 
 
@@ -128,12 +129,12 @@ def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, 
     return {name: results[task][metric] for name in metrics for task, metric in [_METRICS[name]]}
 
 
-def _prepare_data(cfg: CfgNode, *, train: bool, test: bool) -> None:
+def _prepare_data(cfg: CfgNode, *, train: bool, test: bool, check_images: bool = True) -> None:
     if train and not cfg.DATASETS.TRAIN:
         raise ResNeStValueError(
             "There is nothing to train on: give --train-json and --train-images, or --eval-only.")
     names = (*(cfg.DATASETS.TRAIN if train else ()), *(cfg.DATASETS.TEST if test else ()))
-    check_datasets(cfg, names)
+    check_datasets(cfg, names, check_images=check_images)
     derive_missing(names)
 
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.errors import ResNeStValueError, listed
 
 __all__ = ["IMAGE_SUFFIXES", "Classes", "find_orphans", "find_pairs", "read_classes"]
 
@@ -45,7 +45,8 @@ def read_classes(path: str | Path) -> Classes:
         names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names or len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ResNeStValueError(f"{path}: {f'twice: {twice}' if twice else 'no class in it'}.")
+        wrong = f"twice: {listed(twice)}" if twice else "no class in it"
+        raise ResNeStValueError(f"{path}: {wrong}.")
     if palette is not None and (len(palette) != len(names) or any(len(c) != 3 for c in palette)):
         raise ResNeStValueError(f"{path}: palette has {len(palette)} entries for {len(names)} "
                                 "classes; give [R, G, B] for each.")
@@ -70,7 +71,7 @@ def find_pairs(images: str | Path, labels: str | Path) -> list[tuple[Path, Path]
     missing = [image.name for image, label in pairs if not label.is_file()]
     if missing:
         raise ResNeStValueError(f"{len(missing)} of {len(pairs)} images in {images} have no label "
-                                f"in {labels} (first: {', '.join(missing[:3])}). A label has its "
+                                f"in {labels} (first: {listed(missing, most=3)}). A label has its "
                                 "image's name and ends in .png.")
     for (one, label), (other, same) in zip(pairs, pairs[1:]):
         if label == same:
