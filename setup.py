@@ -34,12 +34,12 @@ setup(
         "resnest_dense.configs": CONFIG_FILES,
     },
     install_requires=["torch>=2.4", "torchvision>=0.19", "numpy", "pillow", "safetensors",
-                      "filelock"],
+                      "filelock", "tqdm"],
     extras_require={
         # detectron2 itself is on no package index under its own name: see docs/install.md.
         "detectron2": [
             "fvcore", "iopath", "yacs", "omegaconf", "hydra-core", "pycocotools", "opencv-python",
-            "tabulate", "cloudpickle", "termcolor", "tqdm", "tensorboard", "matplotlib",
+            "tabulate", "cloudpickle", "termcolor", "tensorboard", "matplotlib",
             "packaging", "black", "setuptools<82",
         ],
         "mmseg": [

@@ -71,13 +71,13 @@ def prepare(model: nn.Module, weights: Weights, *, strict: bool = True,
         report,
         problem=(report.problem or _pooling_problem(backbone, weights.metadata)
                  or _stride_problem(backbone, report.layout)),
-        notes=report.notes + _dilation_note(backbone, weights.metadata),
+        notes=report.notes + weights.notes + _dilation_note(backbone, weights.metadata),
         contract=_contract(backbone, weights.metadata, report.layout))
     if strict and report.problem:
         raise ResNeStError(f"{weights.name} does not fit the model. {report.problem} Give weights "
                            "of the model's network, or build that of the weights; "
                            "resnest_dense.weights.load(..., strict=False) loads what "
-                           f"fits.\n{report}")
+                           f"fits. {report}")
     if logger.hasHandlers():
         logger.log(logging.WARNING if report.problem else logging.INFO, "%s", report)
     else:

@@ -257,3 +257,15 @@ def test_an_address_of_a_local_file_loads(file14):
     assert weights.load(create_backbone("resnest14"), file14.as_uri()).coverage == 1
     with pytest.raises(ResNeStError, match="there is no file"):
         weights.load(create_backbone("resnest14"), file14.with_name("other.pth").as_uri())
+
+
+def test_one_of_several_state_dicts_in_a_file_is_chosen_behind_a_hash(tmp_path):
+    first, average, net = (create_backbone("resnest14") for _ in range(3))
+    averaged = {f"module.{name}": value for name, value in average.state_dict().items()}
+    path = tmp_path / "a.pth"
+    torch.save({"model": first.state_dict(), "model_ema": averaged}, path)
+    for source, wanted, told in ((path, first, True), (f"{path}#model_ema", average, False)):
+        report = weights.load(net, source)
+        assert all(net.state_dict()[name].equal(value)
+                   for name, value in wanted.state_dict().items())
+        assert ("also holds model_ema, which a.pth#model_ema loads" in str(report)) == told

@@ -2,7 +2,8 @@
 
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +17,44 @@ from torch import Tensor
 
 from resnest_dense.d2.data.classes import Classes
 from resnest_dense.d2.predict.predictor import DetectionPredictor
-from resnest_dense.data.images import read_rgb
-from resnest_dense.data.media import annotate_video, unique_stems
+from resnest_dense.data.inputs import ImageFile
+from resnest_dense.data.media import annotate_video
+from resnest_dense.data.results import JsonList, WriteFound, save_picture
 
-__all__ = ["annotate_detections", "write_detections"]
+__all__ = ["annotate_detections", "open_results"]
 
 
-def write_detections(predictor: DetectionPredictor, images: Iterable[str | Path],
-                     out: str | Path) -> list[dict]:
-    """Detects in image files and writes what was found into the folder ``out``: an image ``a.jpg``
-    gives the picture ``a.png``, and all give ``detections.json``, whose entries are returned:
-    COCO-format results with ``file_name`` beside ``image_id``. A panoptic model also gives
-    ``panoptic.json`` and ``panoptic/a.png`` in COCO's format.
-
-    Raises:
-        ResNeStValueError: a file that is no image, or two images with the same stem.
+@contextmanager
+def open_results(classes: Classes, out: str | Path) -> Iterator[WriteFound]:
+    """A function that writes what was found in an image into the folder ``out``: an image ``a.jpg``
+    gives the picture ``a.png``, and all give ``detections.json``, a list of COCO-format results
+    with ``file_name`` beside ``image_id``. A panoptic model also gives ``panoptic.json`` and
+    ``panoptic/a.png`` in COCO's format.
     """
-    folder, paths = Path(out), [Path(image) for image in images]
-    stems = unique_stems(paths)
-    folder.mkdir(parents=True, exist_ok=True)
-    results, panoptic = [], []
-    for number, (path, stem) in enumerate(zip(paths, stems), start=1):
-        image = read_rgb(path)
-        outputs = predictor(image)
-        _draw(image, outputs, predictor.classes).save(str(folder / f"{stem}.png"))
-        results += [{"file_name": path.name, **entry}
-                    for entry in _found(outputs, predictor.classes, number)]
+    folder = Path(out)
+    results = JsonList(folder / "detections.json")
+    panoptic: list[JsonList] = []  # one, once there is a panoptic output
+    names: list[dict] = []
+
+    def write(outputs: dict[str, Any], image: np.ndarray, file: ImageFile, number: int) -> None:
+        picture = _draw(image, outputs, classes).get_image()
+        save_picture(Image.fromarray(picture), folder / f"{file.stem}.png")
+        results.add({"file_name": file.name, **entry}
+                    for entry in _found(outputs, classes, number))
         if "panoptic_seg" in outputs:
-            panoptic.append(_write_segments(outputs["panoptic_seg"], predictor.classes, number,
-                                            folder / "panoptic" / f"{stem}.png"))
-    (folder / "detections.json").write_text(json.dumps(results))
-    if panoptic:
-        names = [{"id": i, "file_name": path.name} for i, path in enumerate(paths, start=1)]
-        (folder / "panoptic.json").write_text(json.dumps({
-            "images": names, "annotations": panoptic,
-            "categories": _categories(predictor.classes)}))
-    return results
+            if not panoptic:
+                panoptic.append(JsonList(folder / "panoptic.json", '{"annotations": ['))
+            panoptic[0].add([_write_segments(outputs["panoptic_seg"], classes, number, folder,
+                                             f"{file.stem}.png")])
+            names.append({"id": number, "file_name": file.name})
+
+    try:
+        yield write
+    finally:
+        results.close()
+        for entries in panoptic:
+            about = {"images": names, "categories": _categories(classes)}
+            entries.close(f"\n], {json.dumps(about)[1:]}\n")
 
 
 def annotate_detections(predictor: DetectionPredictor, video: str | Path, out: str | Path) -> int:
@@ -91,13 +94,12 @@ def _found(outputs: dict[str, Any], classes: Classes, number: int) -> list[dict]
 
 
 def _write_segments(panoptic: tuple[Tensor, list[dict]], classes: Classes, number: int,
-                    path: Path) -> dict:
+                    folder: Path, name: str) -> dict:
     segments, infos = panoptic[0].numpy(), panoptic[1]
-    path.parent.mkdir(exist_ok=True)
     # COCO's coding: id = R + 256 G + 65536 B.
     coded = np.stack([segments // 256 ** i % 256 for i in range(3)], axis=2)
-    Image.fromarray(coded.astype(np.uint8)).save(path)
-    return {"image_id": number, "file_name": path.name,
+    save_picture(Image.fromarray(coded.astype(np.uint8)), folder / "panoptic" / name)
+    return {"image_id": number, "file_name": name,
             "segments_info": [_segment(segments == info["id"], info, classes) for info in infos]}
 
 

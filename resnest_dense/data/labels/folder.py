@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnest_dense.data.text import read_text
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.errors import ResNeStValueError, listed
 
 __all__ = ["IMAGE_SUFFIXES", "Classes", "find_orphans", "find_pairs", "read_classes"]
 
@@ -48,7 +48,8 @@ def read_classes(path: str | Path) -> Classes:
         names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names or len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ResNeStValueError(f"{path}: {f'twice: {twice}' if twice else 'no class in it'}.")
+        wrong = f"twice: {listed(twice)}" if twice else "no class in it"
+        raise ResNeStValueError(f"{path}: {wrong}.")
     if palette is not None and (len(palette) != len(names) or any(len(c) != 3 for c in palette)):
         raise ResNeStValueError(f"{path}: palette has {len(palette)} entries for {len(names)} "
                                 "classes; give [R, G, B] for each.")
@@ -78,7 +79,7 @@ def find_pairs(images: str | Path, labels: str | Path) -> list[tuple[Path, Path]
         other = stems.get(missing[0].stem)
         raise ResNeStValueError(
             f"{len(missing)} of {len(pairs)} images in {images} have no label in {labels} (first: "
-            f"{', '.join(str(path.relative_to(images)) for path in missing[:3])}). A label has its "
+            f"{listed([path.relative_to(images) for path in missing], most=3)}). A label has its "
             "image's name, ends in .png and is in the same subfolder"
             f"{f'; there is {other.relative_to(labels)}' if other else ''}.")
     image_of: dict[Path, Path] = {}
