@@ -18,7 +18,7 @@ PAGE = PACKAGE.parent / "ARCHITECTURE.md"
 # its own, and none beside it.
 LAYERS = (
     ("errors",),
-    ("architectures", "configs", "findings", "interrupt", "patching"),
+    ("architectures", "configs", "findings", "interrupt", "patching", "runs"),
     ("ops",),
     ("inference",),
     ("nn",),

@@ -54,8 +54,8 @@ def read(path: str | os.PathLike) -> dict[str, Tensor]:
     return read_checkpoint(path)[0]
 
 
-def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The state dict in a ``.pth`` or ``.safetensors`` file, and the names of what is beside it.
+def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The state dict in a ``.pth`` or ``.safetensors`` file, and by its names what is beside it.
 
     A checkpoint of training has the state dict under a name and, for one, an optimizer's state
     under another; otherwise nothing is beside it. No code that the file holds is run. The file is
@@ -186,12 +186,13 @@ def _check_archive(path: Path) -> None:
                            "the file inside.")
 
 
-def _tensors(state: Any, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def _tensors(state: Any, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a checkpoint, by name, and what is beside them."""
-    top, others = state, ()
+    top, others = state, {}
     for wrapper in _WRAPPERS:
         if isinstance(top, Mapping) and isinstance(top.get(wrapper), Mapping):
-            state, others = top[wrapper], tuple(name for name in top if name != wrapper)
+            state = top[wrapper]
+            others = {name: value for name, value in top.items() if name != wrapper}
             break
     entries = state if isinstance(state, Mapping) else {}
     tensors = {name: value for name, value in entries.items()

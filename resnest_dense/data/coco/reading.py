@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ def load_coco_json(path: str | Path) -> dict:
     return content
 
 
-def load_sections(path: str | Path) -> dict:
-    """The content of a COCO-format file; its three sections are lists of objects.
+def load_sections(path: str | Path, sections: Sequence[str] = _SECTIONS) -> dict:
+    """The content of a COCO-format file; its ``sections`` are lists of objects.
 
     Categories are complete (each has an id and a name), as the class count hangs on them. What
     else may be wrong inside the sections is for the checks of this package.
@@ -44,12 +44,12 @@ def load_sections(path: str | Path) -> dict:
         raise ResNeStValueError(f"{path} holds a JSON {type(content).__name__}; a COCO file is one "
                                 f"object with {', '.join(_SECTIONS)}. Results of a model, for one, "
                                 "are a list and no data set.")
-    missing = [section for section in _SECTIONS if section not in content]
+    missing = [section for section in sections if section not in content]
     if missing:
         raise ResNeStValueError(f"{path} has no {' and no '.join(map(repr, missing))}; it has "
                                 f"{sorted(content)}. Give a COCO detection, instance, keypoint or "
                                 "panoptic file (not captions or results).")
-    for section in _SECTIONS:
+    for section in sections:
         if not isinstance(content[section], list):
             raise ResNeStValueError(f"{path}: {section!r} is a {type(content[section]).__name__}; "
                                     "COCO wants a list of objects.")

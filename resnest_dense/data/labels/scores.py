@@ -1,6 +1,6 @@
 """Pixel accuracy and mean IoU over a whole set, from the areas of each class."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,9 @@ from PIL import Image
 
 from resnest_dense.data.labels.folder import find_pairs
 from resnest_dense.errors import ResNeStValueError
+from resnest_dense.runs import in_short
 
-__all__ = ["SegmentationScores", "areas", "score_areas", "score_folders"]
+__all__ = ["SegmentationScores", "areas", "describe_coverage", "score_areas", "score_folders"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,23 @@ def score_areas(counts: Iterable[np.ndarray]) -> SegmentationScores:
         mean_iou=float(np.nanmean(iou)),
         mean_iou_all=float(np.nan_to_num(iou).mean()),
         iou=iou)
+
+
+def describe_coverage(pixels: Sequence[int] | np.ndarray, names: Sequence[str], *,
+                      ignored: int) -> str:
+    """What a score of labels leaves out, in words: its share of ignored pixels, and the classes
+    without any.
+
+    Args:
+        pixels: labelled ones of each class.
+        names: of the classes.
+        ignored: the number of the other pixels.
+    """
+    absent = [name for name, count in zip(names, pixels) if not count]
+    text = f"{ignored / max(sum(map(int, pixels)) + ignored, 1):.1%} of the pixels are ignored"
+    return text + (f"; {len(absent)} of {len(names)} classes are in no label, so that a mean over "
+                   "classes leaves them out, or counts those predicted as 0: "
+                   f"{in_short(absent)}." if absent else ".")
 
 
 def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,
