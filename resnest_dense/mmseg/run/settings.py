@@ -1,9 +1,10 @@
 """A config as the command line means it: found by name, overridden, with own data put in."""
 
 import argparse
+import contextlib
 import difflib
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -13,8 +14,9 @@ from mmengine.runner import Runner
 from resnest_dense.configs import find_config
 from resnest_dense.data.labels.folder import read_classes
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
+from resnest_dense.mmseg.parts.training import BeginRunHook
 
-__all__ = ["add_arguments", "build_runner", "read_config"]
+__all__ = ["add_arguments", "build_runner", "explained", "read_config"]
 
 _PREFLIGHT = "resnest_dense.PreflightHook"
 _RUNNER_KEYS = tuple(inspect.signature(Runner.__init__).parameters)[1:]
@@ -64,15 +66,17 @@ def read_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def _use_folders(cfg: Config, args: argparse.Namespace, train: Sequence[str] | None) -> None:
+def _use_folders(cfg: Config, args: argparse.Namespace,
+                 train: Sequence[Sequence[str]] | None) -> None:
     """Put own data into ``cfg``: its datasets, and the class count of its heads."""
     listed = read_classes(args.classes)
-    for name, folders in (("train", train), ("val", args.val), ("test", args.val)):
-        if folders is None:
+    for name, pairs in (("train", train), ("val", [args.val]), ("test", [args.val])):
+        if pairs is None:
             continue
+        images, labels = pairs[0] if len(pairs) == 1 else zip(*pairs)
         loader = cfg[f"{name}_dataloader"]
         loader.dataset = dict(
-            type="resnest_dense.FolderDataset", images=folders[0], labels=folders[1],
+            type="resnest_dense.FolderDataset", images=images, labels=labels,
             classes=listed.names, palette=listed.palette,
             reduce_zero_label=args.reduce_zero_label, pipeline=loader.dataset.pipeline)
     pipelines = [cfg[f"{name}_dataloader"].dataset.pipeline for name in ("train", "val", "test")]
@@ -83,9 +87,18 @@ def _use_folders(cfg: Config, args: argparse.Namespace, train: Sequence[str] | N
             part.num_classes = len(listed.names)
 
 
-def build_runner(cfg: Config, *loops: str) -> Runner:
+class _Runner(Runner):
+    """mmengine's, which leaves the config of another run in the work dir alone."""
+
+    def dump_config(self) -> None:
+        if not Path(self.work_dir, Path(self.cfg.filename or "").name).is_file():
+            super().dump_config()
+
+
+def build_runner(cfg: Config, *loops: str, overwrite: bool = False) -> Runner:
     """mmengine's runner of what :func:`read_config` returns, with those of "train_loop", "val_loop"
     and "test_loop" that are named; on a machine without a GPU it runs in several processes too.
+    With ``overwrite``, training deletes the run that is in the work dir.
 
     Raises:
         ResNeStError: a setting that its class does not take, or a data set that is not there.
@@ -94,8 +107,8 @@ def build_runner(cfg: Config, *loops: str) -> Runner:
         # mmengine would set a CUDA device; it leaves a process group that is there alone.
         torch.distributed.init_process_group("gloo")
         cfg.model_wrapper_cfg = dict(type="resnest_dense.CpuDistributedDataParallel")
-    try:
-        runner = Runner.from_cfg(cfg)
+    with explained(cfg):
+        runner = _Runner.from_cfg(cfg)
         # What is built here names its unknown settings before the first iteration.
         for loop in loops:
             getattr(runner, loop)
@@ -104,7 +117,15 @@ def build_runner(cfg: Config, *loops: str) -> Runner:
             scales = (runner.auto_scale_lr or {}).get("enable")  # mmengine does that before them
             if runner.param_schedulers is not None and not scales:
                 runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+            runner.register_hook(BeginRunHook(overwrite))
         return runner
+
+
+@contextlib.contextmanager
+def explained(cfg: Config) -> Iterator[None]:
+    """Turns what a wrong setting brings about inside into an error that names the config."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise ResNeStError(
             f"{cfg.filename}: {error}. Put the data set there, or name its folder: data_root of "
