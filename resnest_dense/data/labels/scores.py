@@ -23,6 +23,8 @@ class SegmentationScores:
     mean_iou: float  # over the classes seen in labels or predictions (MMSegmentation, detectron2)
     mean_iou_all: float  # over all classes, those not seen as 0 (PyTorch-Encoding)
     iou: np.ndarray  # intersection over union of each class; NaN where it was not seen
+    labelled: np.ndarray  # pixels of each class in the labels
+    ignored: int = 0  # pixels that count nowhere
 
 
 def areas(prediction: np.ndarray, label: np.ndarray, classes: int, *,
@@ -48,8 +50,8 @@ def areas(prediction: np.ndarray, label: np.ndarray, classes: int, *,
     return np.stack(list(counted))
 
 
-def score_areas(counts: Iterable[np.ndarray]) -> SegmentationScores:
-    """Scores of the sum of the :func:`areas` of all images."""
+def score_areas(counts: Iterable[np.ndarray], *, ignored: int = 0) -> SegmentationScores:
+    """Scores of the sum of the :func:`areas` of all images, in which so many pixels are ignored."""
     hit, predicted, labelled = np.array(list(counts), dtype=np.float64).sum(axis=0)
     union = predicted + labelled - hit
     with np.errstate(invalid="ignore"):
@@ -59,7 +61,7 @@ def score_areas(counts: Iterable[np.ndarray]) -> SegmentationScores:
         mean_accuracy=float(np.nanmean(accuracy)),
         mean_iou=float(np.nanmean(iou)),
         mean_iou_all=float(np.nan_to_num(iou).mean()),
-        iou=iou)
+        iou=iou, labelled=labelled, ignored=ignored)
 
 
 def describe_coverage(pixels: Sequence[int] | np.ndarray, names: Sequence[str], *,
@@ -97,10 +99,12 @@ def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,
             values = np.where(np.isin(values, (0, ignore_label)), ignore_label, values - 1)
         return values
 
-    counts = []
-    for prediction, label in find_pairs(predictions, labels):
+    counts, ignored = [], 0
+    for prediction, path in find_pairs(predictions, labels):
+        label = read(path)
+        ignored += int((label == ignore_label).sum())
         try:
-            counts.append(areas(read(prediction), read(label), classes, ignore_label=ignore_label))
+            counts.append(areas(read(prediction), label, classes, ignore_label=ignore_label))
         except ResNeStValueError as error:
             raise ResNeStValueError(f"{prediction}: {error}") from None
-    return score_areas(counts)
+    return score_areas(counts, ignored=ignored)

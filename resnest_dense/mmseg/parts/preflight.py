@@ -48,7 +48,12 @@ class PreflightHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         state = checkpoint.get("state_dict", checkpoint)
         fitted, self._new_classifiers = fit_checkpoint(state, unwrap(runner.model))
-        if not self._new_classifiers:
+        if self._new_classifiers:
+            if runner._resume or not isinstance(runner._train_loop, BaseLoop):
+                raise ResNeStError("The checkpoint has another number of classes than the model: "
+                                   f"{', '.join(self._new_classifiers)} would be random. Set "
+                                   "num_classes of the heads as it was in training.")
+        else:
             _follow_classes(runner, checkpoint_classes(checkpoint), fitted)
         checkpoint["state_dict"] = OrderedDict(fitted)
         # With it travels which file this is, and so the input that it was trained on.
@@ -80,14 +85,7 @@ class PreflightHook(Hook):
                 'dict(type="resnest_dense.PreflightHook", proceed=True)')
 
     def before_test(self, runner: Runner) -> None:
-        self.before_val(runner)
         self._check_labels("test set", runner.test_dataloader.dataset, runner)
-
-    def before_val(self, runner: Runner) -> None:
-        if self._new_classifiers and runner.iter == 0:
-            raise ResNeStError("The checkpoint has another number of classes than the model: "
-                               f"{', '.join(self._new_classifiers)} would be random. Set "
-                               "num_classes of the heads as it was in training.")
 
     def _check_labels(self, name: str, dataset: BaseDataset, runner: Runner) -> None:
         if runner.rank == 0:

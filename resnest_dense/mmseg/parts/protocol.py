@@ -143,10 +143,10 @@ class SegmentationMetric(IoUMetric):
         metrics = super().compute_metrics([areas[:4] for areas in results])
         if not metrics:
             return metrics
-        scores = score_areas(torch.stack([hit, predicted, labelled]).numpy()
-                             for hit, _, predicted, labelled, _ in results)
-        print_log(describe_coverage(
-            sum(areas[3] for areas in results).numpy(), self.dataset_meta["classes"],
-            ignored=sum(int(areas[4]) for areas in results)), logger="current")
+        scores = score_areas((torch.stack([hit, predicted, labelled]).numpy()
+                              for hit, _, predicted, labelled, _ in results),
+                             ignored=sum(int(areas[4]) for areas in results))
+        print_log(describe_coverage(scores.labelled, self.dataset_meta["classes"],
+                                    ignored=scores.ignored), logger="current")
         return {"pixAcc": 100 * scores.pixel_accuracy, "mAcc": 100 * scores.mean_accuracy,
                 "mIoU": 100 * scores.mean_iou}
