@@ -23,7 +23,7 @@ from resnest_dense.d2.data.classes import order_in_set, set_classes, trained_cla
 from resnest_dense.d2.data.own_data import use_own_data
 from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
 from resnest_dense.d2.train.evaluation import check_tta
-from resnest_dense.d2.train.runs import begin_run, check_run, last_checkpoint
+from resnest_dense.d2.train.runs import begin_run, check_run, measured_weights, save_config
 from resnest_dense.d2.train.trainer import IGNORE_PREFLIGHT, RESULTS_FILE, Trainer, evaluate
 from resnest_dense.data.own_files import add_arguments
 from resnest_dense.errors import ResNeStValueError, log_traceback
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
         return
     _prepare_data(cfg, train=not args.eval_only, test=True)
     if args.eval_only:
-        source = str(args.resume and last_checkpoint(cfg.OUTPUT_DIR) or cfg.MODEL.WEIGHTS)
+        source = measured_weights(cfg, resume=args.resume)
         for name in cfg.DATASETS.TEST:
             order_in_set(trained_classes(source), name, source=source)
     if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
@@ -168,6 +168,7 @@ def _work(args: argparse.Namespace) -> OrderedDict:
     if args.eval_only:
         results = evaluate(cfg, resume=args.resume)
         if comm.is_main_process():
+            save_config(cfg, replace=False)
             verify_results(cfg, results)
         return results
     trainer = Trainer(cfg)

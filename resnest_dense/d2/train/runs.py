@@ -22,7 +22,7 @@ from resnest_dense.runs import (
 )
 from resnest_dense.weights.files import read_checkpoint
 
-__all__ = ["begin_run", "check_run", "last_checkpoint"]
+__all__ = ["begin_run", "check_run", "measured_weights", "save_config"]
 
 _CONFIG = "config.yaml"
 _LOG = "metrics.json"
@@ -34,10 +34,9 @@ _MODEL = re.compile(r"MODEL\.|INPUT\.FORMAT$")
 _FREE = re.compile(r"MODEL\.(WEIGHTS|DEVICE)$|COMPILE$|CHECKPOINT_STAGES$|_TEST$")
 
 
-def last_checkpoint(folder: str | Path) -> Path | None:
-    """The checkpoint that a run in a folder would go on from."""
-    note = Path(folder, "last_checkpoint")
-    return Path(folder, note.read_text().strip()) if note.is_file() else None
+def measured_weights(cfg: CfgNode, *, resume: bool) -> str:
+    """What an evaluation measures: ``MODEL.WEIGHTS``, or the last checkpoint of the run."""
+    return str(resume and _last_checkpoint(cfg.OUTPUT_DIR) or cfg.MODEL.WEIGHTS)
 
 
 def check_run(cfg: CfgNode, *, resume: bool, overwrite: bool) -> tuple[int, str]:
@@ -52,7 +51,7 @@ def check_run(cfg: CfgNode, *, resume: bool, overwrite: bool) -> tuple[int, str]
     """
     if resume and overwrite:
         raise ResNeStError(f"--resume goes on with a run and {OVERWRITE} replaces it: give one.")
-    checkpoint = last_checkpoint(cfg.OUTPUT_DIR)
+    checkpoint = _last_checkpoint(cfg.OUTPUT_DIR)
     if checkpoint is None or overwrite:
         return 0, ""
     if not resume:
@@ -63,16 +62,16 @@ def check_run(cfg: CfgNode, *, resume: bool, overwrite: bool) -> tuple[int, str]
     kept, given = trained_classes(checkpoint), set_classes(cfg.DATASETS.TRAIN[0])
     if kept and given:
         kept.require_same(given, sides=(str(checkpoint), "the training data"), remedy=remedy)
-    changes = {}
-    saved = Path(cfg.OUTPUT_DIR, _CONFIG)
-    if saved.is_file():
-        changes = changed_settings(*map(CfgNode.load_cfg, (saved.read_text(), cfg.dump())))
-    # Another version may have other keys.
-    known = {key: values for key, values in changes.items()
-             if key != "OUTPUT_DIR" and None not in values}
-    changed = check_settings(known, _is_fixed, remedy=remedy)
+    changed = check_settings(_changes(cfg), _is_fixed, remedy=remedy)
     _compare_shapes(cfg, state, str(checkpoint), remedy)
     return others.get("iteration", -1) + 1, changed
+
+
+def save_config(cfg: CfgNode, *, replace: bool = True) -> None:
+    """Writes ``config.yaml``, with which checkpoints are used, into ``OUTPUT_DIR``."""
+    path = Path(cfg.OUTPUT_DIR, _CONFIG)
+    if replace or not path.is_file():
+        path.write_text(cfg.dump())
 
 
 def begin_run(cfg: CfgNode, classes: Classes | None, *, overwrite: bool) -> None:
@@ -83,9 +82,26 @@ def begin_run(cfg: CfgNode, classes: Classes | None, *, overwrite: bool) -> None
         remove_run(Path(cfg.OUTPUT_DIR), _LEFT, keep=cfg.MODEL.WEIGHTS)
         if Path(cfg.OUTPUT_DIR, _LOG).exists():
             os.truncate(Path(cfg.OUTPUT_DIR, _LOG), 0)  # the trainer has opened it
-    Path(cfg.OUTPUT_DIR, _CONFIG).write_text(cfg.dump())
+    save_config(cfg)
     if classes:
         write_classes(cfg.OUTPUT_DIR, classes)
+
+
+def _last_checkpoint(folder: str) -> Path | None:
+    note = Path(folder, "last_checkpoint")
+    return Path(folder, note.read_text().strip()) if note.is_file() else None
+
+
+def _changes(cfg: CfgNode) -> dict[str, tuple]:
+    """What ``cfg`` has otherwise than the config in its ``OUTPUT_DIR``, by key."""
+    try:
+        saved = CfgNode.load_cfg(Path(cfg.OUTPUT_DIR, _CONFIG).read_text())
+    except Exception:  # none, or something else under its name: classes and shapes are compared
+        return {}
+    changes = changed_settings(saved, CfgNode.load_cfg(cfg.dump()))
+    # Another version may have other keys.
+    return {key: values for key, values in changes.items()
+            if key != "OUTPUT_DIR" and None not in values}
 
 
 def _is_fixed(key: str) -> bool:

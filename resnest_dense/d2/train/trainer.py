@@ -21,7 +21,7 @@ from resnest_dense import preflight
 from resnest_dense.d2.checkpointer import load_weights
 from resnest_dense.d2.data.classes import Classes, set_classes, trained_classes
 from resnest_dense.d2.train import evaluation
-from resnest_dense.d2.train.runs import last_checkpoint
+from resnest_dense.d2.train.runs import measured_weights
 from resnest_dense.findings import Finding
 from resnest_dense.interrupt import Interrupt
 from resnest_dense.nn import ResNeSt
@@ -204,11 +204,11 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
     Raises:
         ResNeStError: weights that cannot be loaded, or that hold a backbone alone.
     """
-    source = resume and last_checkpoint(cfg.OUTPUT_DIR) or cfg.MODEL.WEIGHTS
+    source = measured_weights(cfg, resume=resume)
     trained = trained_classes(source)
     evaluators = _build_evaluators(cfg, "inference", trained)
     model = Trainer.build_model(cfg)
-    load_weights(model, str(source),
+    load_weights(model, source,
                  remedy="Give the checkpoint of a detector trained with this config.")
     results = Trainer.test(cfg, model, evaluators)
     if cfg.TEST.AUG.ENABLED:

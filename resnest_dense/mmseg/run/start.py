@@ -56,9 +56,8 @@ def check_run(cfg: Config, *, resume: bool, overwrite: bool) -> bool:
         require_same_classes(kept, given, sides=(str(checkpoint), "the training data"),
                              remedy=remedy)
     meta = content.get("meta", {})
-    changes = changed_settings(_read_settings(meta.get("cfg", "")), _read_settings(cfg.pretty_text))
     changed = check_settings(
-        {key: values for key, values in changes.items() if key.split(".")[0] not in _OF_A_START},
+        _changes(meta.get("cfg", ""), cfg.pretty_text),
         lambda key: key.startswith("model.") and not {*key.split(".")} & {*_FREE}, remedy=remedy)
     if changed:
         print_log(f"--resume: the config has changed since: {changed}.")
@@ -72,6 +71,13 @@ def _last_checkpoint(folder: Path) -> Path | None:
         return None
     path = Path(note.read_text().strip())
     return path if path.is_file() else folder / path.name  # the folder has been moved
+
+
+def _changes(kept: str, given: str) -> dict[str, tuple[Any, Any]]:
+    """What differs between the texts of two configs; nothing where one is not known."""
+    old, new = _read_settings(kept), _read_settings(given)
+    return {key: values for key, values in changed_settings(old, new).items()
+            if key.split(".")[0] not in _OF_A_START} if old and new else {}
 
 
 def _read_settings(text: str) -> dict[str, Any]:

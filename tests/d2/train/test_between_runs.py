@@ -100,7 +100,8 @@ def test_a_finished_run_says_so_and_a_new_one_asks(tiny, out, capsys):
     assert content(out) == before
     run(arguments(tiny, out, "--overwrite", "MODEL.FPN.OUT_CHANNELS", "32"))
     assert "OUT_CHANNELS: 32" in (out / "config.yaml").read_text()
-    assert torch.load(out / "model_final.pth")["model"]["backbone.fpn_output2.bias"].shape == (32,)
+    state = torch.load(out / "model_final.pth")["model"]
+    assert len(state["backbone.fpn_output2.weight"]) == 32
 
 
 def perfect(path, classes, cfg, name, trained, folder):
