@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from resnest_dense.errors import ResNeStError, ResNeStValueError
+from resnest_dense.weights.pickles import read_arrays
 
 try:
     import safetensors
@@ -55,7 +56,7 @@ def read(path: str | os.PathLike) -> dict[str, Tensor]:
 
 
 def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The state dict in a ``.pth`` or ``.safetensors`` file, and by its names what is beside it.
+    """The state dict in a ``.pth``, ``.safetensors`` or ``.pkl`` file, and what is beside it.
 
     A checkpoint of training has the state dict under a name and, for one, an optimizer's state
     under another; otherwise nothing is beside it. No code that the file holds is run. The file is
@@ -79,9 +80,8 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[st
     if head.startswith(_LEGACY):
         return _tensors(_read_pickle(path, mmap=False), path)
     if head.startswith(b"\x80"):
-        raise ResNeStError(
-            f"{path} is a plain pickle, as detectron2's .pkl files of numpy arrays are; opening it "
-            "can run code, so it was not opened. " + _recipe(path, "pickle.load(open({}, 'rb'))"))
+        with _explained(path, "pickle.load(open({}, 'rb'))"):
+            return _tensors(read_arrays(path), path)
     raise ResNeStError(f"{path} is not a file of weights: it starts with {head[:24]!r}. A failed "
                        "download leaves such a file (an error page, a Git LFS pointer): fetch it "
                        "again.")
@@ -126,16 +126,23 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path, *, mmap: bool) -> Any:
+    with _explained(path, "torch.load({}, weights_only=False)"), _only_replacements():
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+
+
+@contextlib.contextmanager
+def _explained(path: Path, opening: str) -> Iterator[None]:
+    """What goes wrong inside is a :class:`ResNeStError`; ``opening`` is the expression by which
+    whoever trusts the file can open it."""
     try:
-        with _only_replacements():
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        yield
     except pickle.UnpicklingError as error:
         names = re.findall(r"GLOBAL ([\w.]+)", str(error))
         if not names:
             raise _damaged(path, error) from error
         raise ResNeStError(
             f"{path} holds Python objects ({names[0]}) and opening it would run code, so it was "
-            "not opened. " + _recipe(path, "torch.load({}, weights_only=False)")) from error
+            "not opened. " + _recipe(path, opening)) from error
     except (RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise _damaged(path, error) from error
 
