@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -61,7 +62,7 @@ class Checkpoint(NamedTuple):
     """What a file of weights holds."""
 
     state: dict[str, Tensor]
-    others: tuple[str, ...] = ()  # names of what is beside the state dict
+    others: Mapping[str, Any] = MappingProxyType({})  # what is beside the state dict, by name
     alternatives: tuple[str, ...] = ()  # those of them that are such weights too, as averages are
 
 
@@ -245,10 +246,12 @@ def _tensors(state: Any, path: Path, part: str = "") -> Checkpoint:
     """The tensors of a checkpoint, by name, and what is beside them."""
     if part:
         state = choose_part(state, part, path)
-    top, others = state, ()
+    top: Any = state
+    others: dict[str, Any] = {}
     for wrapper in _WRAPPERS:
         if isinstance(top, Mapping) and isinstance(top.get(wrapper), Mapping):
-            state, others = top[wrapper], tuple(name for name in top if name != wrapper)
+            state = top[wrapper]
+            others = {name: value for name, value in top.items() if name != wrapper}
             break
     tensors = _only_tensors(state) if isinstance(state, Mapping) else {}
     if not tensors:

@@ -20,9 +20,10 @@ from resnest_dense.config_errors import explained
 from resnest_dense.configs import find_any_config
 from resnest_dense.d2.checkpointer import load_weights
 from resnest_dense.d2.config import get_cfg, load_lazy_config, load_yaml_config
-from resnest_dense.d2.data.classes import Classes, read_classes
+from resnest_dense.d2.data.classes import Classes, describe_set, read_classes, trained_classes
 from resnest_dense.errors import ResNeStError, ResNeStValueError, listed
 from resnest_dense.published import find_experiment
+from resnest_dense.runs import class_order
 from resnest_dense.weights import catalog, fetch
 
 __all__ = ["DetectionPredictor", "Detector", "build_detector"]
@@ -134,11 +135,18 @@ def _as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) -> Classes:
-    found = read_classes(file or Path(checkpoint).absolute().parent)
-    for name in detector.datasets:
-        metadata = MetadataCatalog.get(name)
-        if found is None and metadata.get("thing_classes"):
-            found = Classes.from_metadata(metadata)
+    trained = trained_classes(checkpoint)
+    sets = {str(file): read_classes(file)} if file else {
+        describe_set(name): Classes.from_metadata(metadata) for name in detector.datasets
+        if (metadata := MetadataCatalog.get(name)).get("thing_classes")}
+    found = trained
+    for source, given in sets.items():
+        if trained and given:
+            order = class_order(trained.names, given.names, sides=(checkpoint, source), remedy=(
+                "Give the classes that it was trained on, or the config.yaml beside it."))
+            # In another order they are taken by name: their ids are what is written.
+            given = given.ordered_as(trained.names, order) if order else given
+        found = given if file else found or given
     if found is None:
         raise ResNeStError(f"The class names of {checkpoint} are unknown: there is no classes.json "
                            f"beside it, and none of the config's data sets "
