@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from resnest_dense.errors import ResNeStError, ResNeStValueError
+from resnest_dense.errors import ResNeStError, ResNeStValueError, listed
 
-__all__ = ["OVERWRITE", "changed_settings", "check_settings", "class_order", "in_short",
+__all__ = ["OVERWRITE", "changed_settings", "check_settings", "class_order",
            "remove_run", "require_same_classes", "used_folder"]
 
 OVERWRITE = "--overwrite"
@@ -59,12 +59,13 @@ def check_settings(changes: Mapping[str, tuple[Any, Any]], is_fixed: Callable[[s
     Raises:
         ResNeStValueError: a change that makes another model.
     """
-    lines = {key: f"{key} {_cut(old)} -> {_cut(new)}" for key, (old, new) in changes.items()}
+    lines = {key: f"{key} {_named([old])} -> {_named([new])}"
+             for key, (old, new) in changes.items()}
     fixed = [line for key, line in lines.items() if is_fixed(key)]
     if fixed:
         raise ResNeStValueError("The config is not that of the run so far, and its model another: "
-                                f"{in_short(fixed, width=None)}. {remedy}")
-    return in_short([*lines.values()], width=None)
+                                f"{listed(fixed, most=_SHOWN)}. {remedy}")
+    return listed(lines.values(), most=_SHOWN)
 
 
 def used_folder(folder: Path, checkpoint: str, *, key: str) -> ResNeStError:
@@ -82,16 +83,8 @@ def remove_run(folder: Path, patterns: Iterable[str], *, keep: str) -> None:
             path.unlink()
 
 
-def in_short(entries: Sequence[object], *, width: int | None = _WIDTH) -> str:
-    """The first entries of a list, and how many more there are."""
-    shown = [_cut(entry, width) for entry in entries[:_SHOWN]]
-    more = [f"and {len(entries) - _SHOWN} more"] if len(entries) > _SHOWN else []
-    return ", ".join([*shown, *more])
-
-
-def _cut(value: object, width: int | None = _WIDTH) -> str:
-    text = str(value)
-    return text if width is None or len(text) <= width else text[:width - 3] + "..."
+def _named(names: Sequence[object]) -> str:
+    return listed(names, most=_SHOWN, longest=_WIDTH)
 
 
 def _plain(names: Sequence[str]) -> list[str]:
@@ -99,12 +92,12 @@ def _plain(names: Sequence[str]) -> list[str]:
 
 
 def _difference(one: list[str], other: list[str], sides: tuple[str, str]) -> str:
-    both = [f"{len(names)} in {side} ({in_short(names)})"
+    both = [f"{len(names)} in {side} ({_named(names)})"
             for names, side in zip((one, other), sides)]
-    lacking = [f"only in {side}: {in_short(rest)}" for side, rest in zip(sides, (
+    lacking = [f"only in {side}: {_named(rest)}" for side, rest in zip(sides, (
         [name for name in one if name not in {*other}],
         [name for name in other if name not in {*one}])) if rest]
-    places = [f"class {i} is {_cut(a)!r} there and {_cut(b)!r} here"
+    places = [f"class {i} is {_named([a])!r} there and {_named([b])!r} here"
               for i, (a, b) in enumerate(zip(one, other)) if a != b]
     return (f"The classes differ: {', '.join(both)}; "
             f"{'; '.join([*lacking, *places[:2 if lacking else 3]])}.")

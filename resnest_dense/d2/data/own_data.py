@@ -18,8 +18,7 @@ from resnest_dense.data.coco.reading import load_sections
 from resnest_dense.data.own_files import OwnFiles, files_of
 from resnest_dense.data.panoptic.reading import load_panoptic_json
 from resnest_dense.data.text import make_plain
-from resnest_dense.errors import ResNeStValueError, differences
-from resnest_dense.runs import in_short
+from resnest_dense.errors import ResNeStValueError, differences, listed
 
 __all__ = ["flip_map", "keypoint_metadata", "use_own_data"]
 
@@ -114,11 +113,11 @@ def _merge_classes(group: Mapping[str, OwnFiles]) -> list[str]:
     classes = list(dict.fromkeys(name for own in names.values() for name in own))
     if len(group) > 1:
         _logger.info("%d annotation files: classes are merged by name, %d in all: %s.", len(group),
-                     len(classes), in_short(classes))
+                     len(classes), listed(classes))
     for files, own in names.items():
         if lacking := sorted({*classes} - {*own}):
             _logger.warning("%s has no category %s: such objects in its images are learned as "
-                            "background.", files.json, in_short(lacking))
+                            "background.", files.json, listed(lacking))
     return classes
 
 

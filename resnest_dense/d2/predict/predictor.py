@@ -1,5 +1,6 @@
 """A trained detector on images, whichever of detectron2's kinds of config it was trained with."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from resnest_dense.weights import catalog, fetch
 
 __all__ = ["DetectionPredictor", "Detector", "build_detector"]
 
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,10 @@ def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) 
         if trained and given:
             order = class_order(trained.names, given.names, sides=(checkpoint, source), remedy=(
                 "Give the classes that it was trained on, or the config.yaml beside it."))
-            # In another order they are taken by name: their ids are what is written.
-            given = given.ordered_as(trained.names, order) if order else given
+            if order:
+                _logger.warning("%s has the classes in another order than %s: mapped by name.",
+                                checkpoint, source)
+                given = given.ordered_as(trained.names, order)  # their ids are what is written
         found = given if file else found or given
     if found is None:
         raise ResNeStError(f"The class names of {checkpoint} are unknown: there is no classes.json "

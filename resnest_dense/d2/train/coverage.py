@@ -10,7 +10,7 @@ from detectron2.evaluation import COCOEvaluator, SemSegEvaluator
 from PIL import Image
 
 from resnest_dense.data.labels.scores import describe_coverage
-from resnest_dense.runs import in_short
+from resnest_dense.errors import listed
 
 __all__ = ["StatedCOCOEvaluator", "StatedSemSegEvaluator"]
 
@@ -57,7 +57,7 @@ class StatedCOCOEvaluator(COCOEvaluator):
         if absent:
             _logger.warning("%s has no object of %d of its %d classes, which the mean AP leaves "
                             "out: %s.", self._name, len(absent), len(absent) + len(seen),
-                            in_short(absent))
+                            listed(absent))
 
 
 class StatedSemSegEvaluator(SemSegEvaluator):

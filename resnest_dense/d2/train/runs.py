@@ -11,12 +11,11 @@ from detectron2.modeling import build_model
 from torch import Tensor
 
 from resnest_dense.d2.data.classes import Classes, set_classes, trained_classes, write_classes
-from resnest_dense.errors import ResNeStError
+from resnest_dense.errors import ResNeStError, listed
 from resnest_dense.runs import (
     OVERWRITE,
     changed_settings,
     check_settings,
-    in_short,
     remove_run,
     used_folder,
 )
@@ -120,4 +119,4 @@ def _compare_shapes(cfg: CfgNode, state: Mapping[str, Tensor], source: str, reme
              for name, shape in own.items() if there.get(name) != shape]
     if wrong:
         raise ResNeStError(f"{source} is of another model; {len(wrong)} weights differ: "
-                           f"{in_short(wrong, width=None)}. {remedy}")
+                           f"{listed(wrong, most=8)}. {remedy}")

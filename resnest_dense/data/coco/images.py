@@ -11,6 +11,7 @@ from resnest_dense.data.coco.entries import is_extent, name_image
 from resnest_dense.data.coco.report import CocoReport
 from resnest_dense.data.image_files import Look, look_at
 from resnest_dense.errors import ResNeStValueError
+from resnest_dense.progress import progress
 
 __all__ = ["check_image_files"]
 
@@ -34,16 +35,17 @@ def check_image_files(report: CocoReport, images: list[dict], image_root: str | 
     chunks = [named[start:start + _CHUNK] for start in range(0, len(named), _CHUNK)]
     present: dict[str, str] = {}
 
-    def inspect(chunk: list[dict]) -> list[tuple[str, str, dict]]:
-        return [(*fault, image) for image in chunk
-                for fault in _faults(os.path.join(root, image["file_name"]), image)]
+    def inspect(chunk: list[dict]) -> list[list[tuple[str, str]]]:
+        return [_faults(os.path.join(root, image["file_name"]), image) for image in chunk]
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        for kind, detail, image in chain.from_iterable(pool.map(inspect, chunks)):
-            if kind == "image-missing":
-                present = present or _list_files(root)
-                kind, detail = _explain_missing(image["file_name"], detail, present)
-            report.add(kind, name_image(image) + detail)
+        every = chain.from_iterable(pool.map(inspect, chunks))
+        for image, faults in zip(named, progress(every, "images", total=len(named))):
+            for kind, detail in faults:
+                if kind == "image-missing":
+                    present = present or _list_files(root)
+                    kind, detail = _explain_missing(image["file_name"], detail, present)
+                report.add(kind, name_image(image) + detail)
 
 
 def _faults(path: str, image: dict) -> list[tuple[str, str]]:

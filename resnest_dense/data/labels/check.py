@@ -12,6 +12,7 @@ from resnest_dense.data.image_files import Look, look_at
 from resnest_dense.data.images import IMAGE_KINDS, read_values
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.findings import Finding, Report, read_kinds
+from resnest_dense.progress import progress
 
 __all__ = ["LabelReport", "check_labels"]
 
@@ -86,12 +87,14 @@ def check_labels(pairs: Sequence[_Pair], classes: Sequence[str], *, name: str,
     total: Counter[int] = Counter()
     with ThreadPoolExecutor(_THREADS) as pool:
         readable = []
-        for (_, label), found in zip(pairs, pool.map(_look_at_pair, pairs)):
+        looks = progress(pool.map(_look_at_pair, pairs), "images", total=len(pairs))
+        for (_, label), found in zip(pairs, looks):
             _add(report, found)
             if not any(report.kinds[kind].severity == "error" for kind, _ in found):
                 readable.append(label)
         chosen = readable[::max(1, -(-len(readable) // limit)) if limit else 1]
-        for label, (found, counts) in zip(chosen, pool.map(_count_values, chosen)):
+        values = progress(pool.map(_count_values, chosen), "labels", total=len(chosen))
+        for label, (found, counts) in zip(chosen, values):
             _add(report, found)
             report.checked += 1
             if counts:

@@ -8,9 +8,8 @@ import numpy as np
 
 from resnest_dense.data.images import read_values
 from resnest_dense.data.labels.folder import find_pairs
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.errors import ResNeStValueError, listed
 from resnest_dense.progress import progress
-from resnest_dense.runs import in_short
 
 __all__ = ["SegmentationScores", "areas", "describe_coverage", "score_areas", "score_folders"]
 
@@ -79,7 +78,7 @@ def describe_coverage(pixels: Sequence[int] | np.ndarray, names: Sequence[str], 
     text = f"{ignored / max(sum(map(int, pixels)) + ignored, 1):.1%} of the pixels are ignored"
     return text + (f"; {len(absent)} of {len(names)} classes are in no label, so that a mean over "
                    "classes leaves them out, or counts those predicted as 0: "
-                   f"{in_short(absent)}." if absent else ".")
+                   f"{listed(absent)}." if absent else ".")
 
 
 def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,

@@ -1,5 +1,6 @@
 """A trained segmentor on images and videos: labels, and pictures to look at."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ from resnest_dense.weights.files import split_part
 from resnest_dense.weights.source import read_metadata
 
 __all__ = ["SegmentationPredictor", "annotate_segments", "find_checkpoint", "open_results"]
+
+_logger = logging.getLogger(__name__)
 
 
 class SegmentationPredictor:
@@ -60,8 +63,10 @@ class SegmentationPredictor:
         own, trained = _meta_of(dataset), checkpoint_classes(loaded)
         if trained and isinstance(own.get("classes"), (list, tuple)):
             # The order is the checkpoint's; other names are a sign of two runs mixed up.
-            class_order(trained, own["classes"], sides=(path.name, cfg.filename), remedy=(
-                "Use the config that training has written beside its checkpoints."))
+            if class_order(trained, own["classes"], sides=(path.name, cfg.filename), remedy=(
+                    "Use the config that training has written beside its checkpoints.")):
+                _logger.warning("%s has the classes in another order than %s: labels are numbered "
+                                "as in the checkpoint.", path.name, cfg.filename)
         meta = loaded.get("meta", {}).get("dataset_meta") or {
             **own, **({"classes": trained} if trained else {})}
         self.classes = tuple(meta["classes"])
