@@ -123,7 +123,7 @@ def test_code_is_not_run(save, tmp_path):
 
 
 @pytest.mark.parametrize("wrap", [lambda arrays: {"model": arrays, "__author__": "x"},
-                                  lambda arrays: {"blobs": arrays}, dict], ids=str)
+                                  lambda arrays: {"blobs": arrays}, dict])
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_pickles_of_numpy_arrays_are_read(wrap, protocol, tmp_path):
     path = tmp_path / "R-50.pkl"
