@@ -27,7 +27,7 @@ LAYERS = (
     ("weights",),
     ("create",),
     ("analysis", "data", "doctor", "preflight"),
-    ("published",),
+    ("imagenet", "published"),
     ("d2", "mmseg"),
     ("frameworks",),
     ("commands",),
