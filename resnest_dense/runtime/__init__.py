@@ -1,0 +1,1 @@
+"""Exported models, run with onnxruntime or OpenVINO, numpy and Pillow alone."""
