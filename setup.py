@@ -32,8 +32,8 @@ setup(
               "resnest_dense.configs"],
     package_dir={"resnest_dense.configs": "configs"},
     package_data={
-        "resnest_dense": ["data/*/kinds.json", "weights/*.json", "published/*.json",
-                          "published/*.md"],
+        "resnest_dense": ["data/kinds.json", "data/*/kinds.json", "weights/*.json",
+                          "published/*.json", "published/*.md"],
         "resnest_dense.configs": CONFIG_FILES,
     },
     install_requires=["numpy", "pillow", "safetensors", "filelock"],
