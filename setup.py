@@ -33,7 +33,7 @@ setup(
     package_dir={"resnest_dense.configs": "configs"},
     package_data={
         "resnest_dense": ["data/kinds.json", "data/*/kinds.json", "weights/*.json",
-                          "published/*.json", "published/*.md"],
+                          "published/*.json", "published/*.md", "serve/*.html"],
         "resnest_dense.configs": CONFIG_FILES,
     },
     install_requires=["numpy", "pillow", "safetensors", "filelock"],

@@ -26,7 +26,7 @@ LAYERS = (
     ("create",),
     ("analysis", "data", "doctor", "preflight"),
     ("published", "runtime"),
-    ("d2", "mmseg"),
+    ("d2", "mmseg", "serve"),
     ("frameworks",),
     ("commands",),
     ("cli",),

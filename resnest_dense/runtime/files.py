@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from resnest_dense.data.media import annotate_video, read_rgb, unique_stems
+from resnest_dense.data.images import read_rgb
+from resnest_dense.data.media import annotate_video, unique_stems
 from resnest_dense.runtime.contract import Classes
 from resnest_dense.runtime.draw import draw_found
 from resnest_dense.runtime.results import Labels, Segments
