@@ -18,7 +18,9 @@ PAGE = PACKAGE.parent / "ARCHITECTURE.md"
 # its own, and none beside it.
 LAYERS = (
     ("errors",),
-    ("architectures", "configs", "findings", "interrupt", "patching"),
+    ("architectures", "configs", "files", "findings", "interrupt", "patching", "progress",
+     "registry"),
+    ("config_errors",),
     ("ops",),
     ("inference",),
     ("nn",),
