@@ -139,7 +139,8 @@ def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) 
     if found is None:
         raise ResNeStError(f"The class names of {checkpoint} are unknown: there is no classes.json "
                            f"beside it, and none of the config's data sets "
-                           f"({listed(detector.datasets)}) is registered. Name a COCO-format file of the data by --classes.")
+                           f"({listed(detector.datasets)}) is registered. Name a COCO-format file "
+                           "of the data by --classes.")
     head = getattr(detector.model, "roi_heads", detector.model)
     if getattr(head, "num_classes", len(found.names)) != len(found.names):
         raise ResNeStError(f"{checkpoint} detects {head.num_classes} classes, and there are "
