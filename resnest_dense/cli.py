@@ -17,9 +17,10 @@ from resnest_dense.commands import (
     labels,
     models,
     published,
+    serve,
     weights,
 )
-from resnest_dense.errors import ResNeStError, log_traceback
+from resnest_dense.errors import ResNeStError, log_traceback, name_extra
 from resnest_dense.progress import be_quiet
 
 __all__ = ["main", "make_parser", "run_tool"]
@@ -45,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="resnest-dense",
                                      description="ResNeSt for dense prediction")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (about, benchmark, data, labels, models, classifiers, weights, published):
+    for group in (about, benchmark, data, labels, models, classifiers, serve, weights, published):
         group.add_commands(commands)
     for command in commands.choices.values():  # behind the name of a command too
         _add_switches(command, default=argparse.SUPPRESS)
@@ -76,11 +77,14 @@ def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace]
         # Whoever read the output has enough of it; what is left of it would fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _CLOSED
-    except (ResNeStError, OSError) as error:
+    except (ResNeStError, OSError, ModuleNotFoundError) as error:
+        known = name_extra(error) if isinstance(error, ModuleNotFoundError) else str(error)
+        if known is None:
+            raise
         log_traceback("%s", error)
         if {"-v", "--verbose"} & {*words}:
             traceback.print_exception(error)
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {known}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -6,12 +6,18 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["ResNeStError", "ResNeStValueError", "differences", "listed", "log_traceback", "near"]
+__all__ = ["ResNeStError", "ResNeStValueError", "differences", "listed", "log_traceback",
+           "name_extra", "near"]
 
 _SHOWN = 24  # things in a list
 _ROOM = 400  # characters of a list
 _LONGEST = 160  # characters of a thing in it
 _HEAD, _TAIL = 1300, 500  # bytes that are left of a message of more than both
+# Which extra of ours brings a package that is not there.
+_EXTRAS = {
+    "torch": ("torch", "torchvision"), "runtime": ("onnxruntime", "openvino"),
+    "serve": ("fastapi", "uvicorn", "python_multipart"), "mmseg": ("mmseg", "mmengine", "mmcv"),
+    "detectron2": ("detectron2", "fvcore", "iopath", "yacs", "pycocotools")}
 
 
 class ResNeStError(Exception):
@@ -79,6 +85,17 @@ def _leaves(value: object, key: str = "") -> Iterator[tuple[str, str]]:
 def _cut(text: str, longest: int) -> str:
     half = longest // 2
     return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
+
+
+def name_extra(error: ImportError) -> str | None:
+    """A sentence about the package that an import lacks and the extra that brings it; None if no
+    extra of ours does."""
+    package = (error.name or "").partition(".")[0]
+    for extra, packages in _EXTRAS.items():
+        if package in packages:
+            return (f"{package} is not installed: pip install 'resnest_dense[{extra}]', or see "
+                    "docs/install.md.")
+    return None
 
 
 def log_traceback(message: str, *args: object) -> None:

@@ -345,20 +345,21 @@ def test_panoptic_segments_are_written_as_coco_does(panoptic, shapes, tmp_path):
     assert (tmp_path / "1.png").is_file()
 
 
-@pytest.mark.parametrize("arguments,words", [
-    (["a.jpg"], "a.jpg is no image"), (["*.tif"], "no image there"),
-    (["gone.mp4"], "no video there"),
-    (["bad.mp4"], "bad.mp4 is no video"), (["1.jpg", "1.png"], "same 1.png"),
-    (["1.png", "--threshold", "2"], "threshold=2"),
+@pytest.mark.parametrize("arguments,code,words", [
+    (["a.jpg"], 1, "a.jpg is no image"), (["*.tif"], 2, "no image there"),
+    (["gone.mp4"], 2, "no video there"),
+    (["bad.mp4"], 1, "bad.mp4 is no video"), (["1.jpg", "1.png"], 2, "same 1.png"),
+    (["1.png", "--threshold", "2"], 2, "threshold=2"),
 ])
-def test_what_cannot_be_read_is_named(trained, tmp_path, monkeypatch, capsys, arguments, words):
+def test_what_cannot_be_read_is_named(trained, tmp_path, monkeypatch, capsys, arguments, code,
+                                      words):
     monkeypatch.chdir(tmp_path)
     for name in ("a.jpg", "bad.mp4"):
         Path(name).write_text("neither")
     for name in ("1.png", "1.jpg"):
         Image.new("RGB", (96, 64)).save(name)
     assert main(["predict", str(trained / "config.yaml"), str(trained / "model_final.pth"),
-                 *arguments]) == 2
+                 *arguments]) == code
     assert words in capsys.readouterr().err
 
 
@@ -374,6 +375,6 @@ def test_a_missing_config_or_checkpoint_is_named(trained):
 def test_an_error_of_the_configs_own_code_keeps_its_traceback(name, line, tmp_path, caplog):
     (tmp_path / name).write_text(f"from detectron2.config import LazyCall\n{line}\n")
     with caplog.at_level("DEBUG", "resnest_dense"), pytest.raises(
-            ResNeStError, match=f"{name}: KeyError: 'x'"):
+            ResNeStError, match=f"{name}, line 2: KeyError: 'x'"):
         DetectionPredictor(tmp_path / name, "x.pth", device="cpu")
     assert line in caplog.text and "Traceback" in caplog.text
