@@ -8,7 +8,15 @@ from torch import nn
 
 from resnest_dense.errors import ResNeStError
 
-__all__ = ["compile_part", "constant_weights"]
+__all__ = ["compile_part", "constant_weights", "is_compiling"]
+
+# torch has it since 2.7.
+_is_exporting = getattr(torch.compiler, "is_exporting", lambda: False)
+
+
+def is_compiling() -> bool:
+    """Whether ``torch.compile`` reads the code, and not ``torch.export``, whose graph others run."""
+    return torch.compiler.is_compiling() and not _is_exporting()
 
 
 def compile_part(part: nn.Module, name: str, *, constant: bool = False, **options: Any) -> None:

@@ -26,8 +26,8 @@ def half_on_cuda(x: Tensor) -> bool:
 
 def is_faster_dense(x: Tensor, weight: Tensor, groups: int) -> bool:
     """Whether the grouped convolution of ``x`` is faster with the weight of :func:`to_dense`."""
-    return (groups == 2 and tuple(weight.shape[2:]) == (3, 3) and x.shape[1] < _LEAST_CHANNELS
-            and half_on_cuda(x))
+    return (half_on_cuda(x) and groups == 2 and tuple(weight.shape[2:]) == (3, 3)
+            and x.shape[1] < _LEAST_CHANNELS)
 
 
 def to_dense(weight: Tensor, groups: int) -> Tensor:
