@@ -10,8 +10,14 @@ from resnest_dense.errors import ResNeStError
 
 __all__ = ["compile_part", "constant_weights", "is_compiling"]
 
-# torch has it since 2.7.
-_is_exporting = getattr(torch.compiler, "is_exporting", lambda: False)
+
+def _is_exporting() -> bool:
+    return getattr(torch.compiler, "is_exporting", bool)()  # torch has it since 2.7
+
+
+# As torch.compiler.assume_constant_result has it, which takes a second to import: the compiler
+# calls the function. By itself it takes torch's for true, also where nothing is exported (2.11).
+_is_exporting._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def is_compiling() -> bool:
