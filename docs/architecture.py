@@ -25,7 +25,7 @@ LAYERS = (
     ("weights",),
     ("create",),
     ("analysis", "data", "doctor", "preflight"),
-    ("published",),
+    ("published", "runtime"),
     ("d2", "mmseg"),
     ("frameworks",),
     ("commands",),

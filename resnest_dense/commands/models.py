@@ -1,6 +1,13 @@
 """Commands that run a model on images."""
 
 import argparse
+from typing import TYPE_CHECKING
+
+from resnest_dense.errors import ResNeStValueError
+
+if TYPE_CHECKING:
+    from resnest_dense.frameworks import Predictor
+    from resnest_dense.runtime.files import ExportedPredictor
 
 __all__ = ["add_commands"]
 
@@ -8,10 +15,11 @@ __all__ = ["add_commands"]
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds ``predict`` and ``attention``."""
     command = commands.add_parser("predict", help="run a trained detector or segmentor on images")
-    command.add_argument("config", help="path or shipped name of a config of detectron2 (YAML or "
-                         "LazyConfig) or MMSegmentation")
-    command.add_argument("checkpoint", help="a path, or a name in the catalog")
-    command.add_argument("inputs", nargs="+", help="images, folders, patterns or videos")
+    command.add_argument("model", help="an exported model (.onnx, .xml); or path or shipped name "
+                         "of a config of detectron2 (YAML or LazyConfig) or MMSegmentation, and "
+                         "then a checkpoint: a path, or a name in the catalog")
+    command.add_argument("inputs", nargs="+", metavar="[CHECKPOINT] INPUT",
+                         help="images, folders, patterns or videos")
     command.add_argument("--out", default="predictions", metavar="DIR", help="where to write")
     command.add_argument("--threshold", type=float, default=0.5, help="least score of a detection")
     command.add_argument("--device", help="such as cpu or cuda:1 (default: a GPU if there is one)")
@@ -31,19 +39,36 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _predict(args: argparse.Namespace) -> None:
     from resnest_dense.data.media import find_images, split_videos
-    from resnest_dense.frameworks import find_framework
+    from resnest_dense.runtime.session import SUFFIXES
 
-    stills, videos = split_videos(args.inputs)
+    exported = args.model.endswith(SUFFIXES)
+    checkpoint, inputs = ("", args.inputs) if exported else (args.inputs[0], args.inputs[1:])
+    if not inputs:
+        raise ResNeStValueError(f"{args.model} is no exported model: give a checkpoint, and images "
+                                "after it.")
+    stills, videos = split_videos(inputs)
     images = find_images(stills)
-    predictor = find_framework(args.config).open(
-        args.config, args.checkpoint, device=args.device, threshold=args.threshold,
-        classes=args.classes)
+    predictor = _open(args, checkpoint)
     if images:
         predictor.write(images, args.out)
         print(f"{len(images)} images: {predictor.written} in {args.out}")
     for video in videos:
         frames = predictor.annotate(video, args.out)
         print(f"{video}, {frames} frames: {video.stem}.mp4 and {video.stem}.json in {args.out}")
+
+
+def _open(args: argparse.Namespace, checkpoint: str) -> "Predictor | ExportedPredictor":
+    options = {"device": args.device, "threshold": args.threshold}
+    if checkpoint:
+        from resnest_dense.frameworks import find_framework
+
+        return find_framework(args.model).open(args.model, checkpoint, classes=args.classes,
+                                               **options)
+    from resnest_dense.runtime.files import ExportedPredictor
+
+    if args.classes:
+        raise ResNeStValueError(f"{args.model} brings its classes with it: leave out --classes.")
+    return ExportedPredictor(args.model, **options)
 
 
 def _attention(args: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["rle_bounds", "rle_runs"]
+__all__ = ["encode_rle", "rle_bounds", "rle_runs"]
 
 _BITS = 5  # of the value in each character; the next bit says that more characters follow
 _MORE, _SIGN = 32, 16
@@ -50,6 +50,36 @@ def rle_bounds(runs: np.ndarray, height: int) -> tuple[float, float, float, floa
     else:
         top, bottom = (starts % height).min(), (last % height).max() + 1
     return starts[0] // height, top, last[-1] // height + 1, bottom
+
+
+def encode_rle(window: np.ndarray, top: int, left: int, size: tuple[int, int]) -> str:
+    """The compressed string of a mask of a height and width, as pycocotools writes it.
+
+    Args:
+        window: the part of the mask outside of which it is empty, (h, w) bool.
+        top: row of the mask at which the window begins; ``left``: its column.
+    """
+    edges = np.diff(np.pad(window.T, ((0, 0), (1, 1))).astype(np.int8), axis=1)  # of each column
+    columns, rows = np.nonzero(edges)  # a start, an end, a start, ...
+    places = (left + columns) * size[0] + top + rows
+    # A run that goes on at the top of the next column is one.
+    both = np.flatnonzero(places[1:-1:2] == places[2::2])
+    places = np.delete(places, np.concatenate([2 * both + 1, 2 * both + 2]))
+    runs = np.diff(places, prepend=0, append=size[0] * size[1])
+    return _compress(runs[:-1] if len(runs) > 1 and not runs[-1] else runs)
+
+
+def _compress(runs: np.ndarray) -> str:
+    steps = runs.copy()
+    steps[3:] -= runs[1:-2]
+    text = []
+    for step in steps.tolist():
+        more = True
+        while more:
+            code, step = step & _MORE - 1, step >> _BITS
+            more = step != (-1 if code & _SIGN else 0)
+            text.append(chr(48 + code + _MORE * more))
+    return "".join(text)
 
 
 def _decompress(text: str) -> np.ndarray:
