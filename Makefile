@@ -43,7 +43,7 @@ install: .venv/installed
 
 lock:
 	$(UV) pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-annotate \
-		--no-header --extra detectron2 --extra mmseg --extra test setup.py requirements.in \
+		--no-header --extra detectron2 --extra mmseg --extra serve --extra test setup.py requirements.in \
 		--output-file requirements.lock
 
 clean:

@@ -15,6 +15,9 @@ CONFIG_FILES = [
     for path in sorted((ROOT / "configs").rglob("*"))
     if path.suffix in (".yaml", ".py")
 ]
+# Exported models run without torch, which therefore comes with the extras that need it.
+TORCH = ["torch>=2.4", "torchvision>=0.19"]
+RUNTIME = ["onnxruntime>=1.20", "openvino>=2025.0"]
 
 setup(
     name="resnest_dense",
@@ -29,25 +32,28 @@ setup(
               "resnest_dense.configs"],
     package_dir={"resnest_dense.configs": "configs"},
     package_data={
-        "resnest_dense": ["data/*/kinds.json", "weights/*.json", "published/*.json",
-                          "published/*.md"],
+        "resnest_dense": ["data/kinds.json", "data/*/kinds.json", "weights/*.json",
+                          "published/*.json", "published/*.md"],
         "resnest_dense.configs": CONFIG_FILES,
     },
-    install_requires=["torch>=2.4", "torchvision>=0.19", "numpy", "pillow", "safetensors",
-                      "filelock"],
+    install_requires=["numpy", "pillow", "safetensors", "filelock"],
     extras_require={
+        "torch": TORCH,
+        "runtime": RUNTIME,
+        "serve": [*RUNTIME, "fastapi", "uvicorn", "python-multipart"],
         # detectron2 itself is on no package index under its own name: see docs/install.md.
         "detectron2": [
-            "fvcore", "iopath", "yacs", "omegaconf", "hydra-core", "pycocotools", "opencv-python",
-            "tabulate", "cloudpickle", "termcolor", "tqdm", "tensorboard", "matplotlib",
-            "packaging", "black", "setuptools<82",
+            *TORCH, "fvcore", "iopath", "yacs", "omegaconf", "hydra-core", "pycocotools",
+            "opencv-python", "tabulate", "cloudpickle", "termcolor", "tqdm", "tensorboard",
+            "matplotlib", "packaging", "black", "setuptools<82",
         ],
         "mmseg": [
             # mmcv is left to the user: mmcv-lite, or mmcv where it can be compiled.
-            "mmsegmentation>=1.2", "mmengine>=0.10", "ftfy", "regex",
+            *TORCH, "mmsegmentation>=1.2", "mmengine>=0.10", "ftfy", "regex",
             "opencv-python", "matplotlib", "setuptools<82",
         ],
-        "test": ["pytest", "pytest-xdist", "timm", "build", "ruff", "mypy"],
+        "test": ["pytest", "pytest-xdist", "timm", "build", "ruff", "mypy", "onnx",
+                 "httpx", "playwright"],
     },
     entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},
 )

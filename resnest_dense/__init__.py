@@ -29,11 +29,16 @@ __all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> object:
-    if name in _ROOMS:
-        return import_module(f"{__name__}.{name}")
-    if name not in _MODULES:
+    if name not in _MODULES and name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    try:
+        module = import_module(f"{__name__}.{_MODULES.get(name, name)}")
+    except ModuleNotFoundError as error:
+        from resnest_dense.errors import name_extra
+
+        raise ModuleNotFoundError(f"{__name__}.{name}: {name_extra(error) or error}",
+                                  name=error.name) from error
+    return getattr(module, name) if name in _MODULES else module
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from resnest_dense.commands import about, benchmark, data, labels, models, published, weights
-from resnest_dense.errors import ResNeStError, log_traceback
+from resnest_dense.errors import ResNeStError, log_traceback, name_extra
 
 __all__ = ["main", "make_parser", "run_tool"]
 
@@ -57,11 +57,14 @@ def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace]
     args = parser.parse_args(arguments)
     try:
         code = run(args)
-    except ResNeStError as error:
+    except (ResNeStError, ModuleNotFoundError) as error:
+        known = str(error) if isinstance(error, ResNeStError) else name_extra(error)
+        if known is None:
+            raise
         log_traceback("%s", error)
         if args.verbose:
             traceback.print_exception(error)
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {known}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return _INTERRUPTED

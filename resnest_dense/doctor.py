@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-import torch
-
 __all__ = ["Advice", "advise", "installed", "report", "versions_table"]
 
 # Distribution names, in the order in which they are shown.
@@ -18,6 +16,7 @@ DISTRIBUTIONS = (
     "opencv-python-headless", "pycocotools", "safetensors", "detectron2", "sal-detectron2",
     "fvcore", "panopticapi", "panopticapi-lite", "tensorboard", "mmsegmentation", "mmengine",
     "mmcv", "mmcv-lite", "mmdet", "ftfy", "regex", "onnx", "onnxruntime",
+    "openvino", "fastapi", "uvicorn",
 )
 # What is asked of the interpreter rather than of a distribution's metadata.
 COMPILED = ("detectron2._C", "mmcv._ext")
@@ -53,7 +52,7 @@ def installed() -> dict[str, str | None]:
     for name in COMPILED:
         found[name] = _state(name)
     found["pkg_resources"] = "yes" if _exists("pkg_resources") else None
-    found["cuda"] = torch.version.cuda if torch.cuda.is_available() else None
+    found["cuda"] = _cuda() if found["torch"] else None
     return found
 
 
@@ -83,6 +82,12 @@ def _exists(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
         return False
+
+
+def _cuda() -> str | None:
+    import torch
+
+    return torch.version.cuda if torch.cuda.is_available() else None
 
 
 def _state(module: str) -> str | None:
@@ -190,5 +195,8 @@ _KNOWN = (
     Advice(False, lambda v: bool(v.get("mmengine")) and _number(v.get("torch")) >= (2, 6),
            "mmengine 0.10 cannot read its own checkpoints under torch 2.6 and later; "
            "resnest_dense.mmseg can"),
+    Advice(False, lambda v: not v.get("torch"),
+           "torch is not installed: exported models run, networks do not. Fix: pip install "
+           "'resnest_dense[torch]'"),
     Advice(False, lambda v: not v.get("cuda"), "no GPU in use: everything runs on the CPU"),
 )

@@ -5,9 +5,14 @@ import logging
 import os
 from collections.abc import Iterable
 
-__all__ = ["ResNeStError", "ResNeStValueError", "log_traceback", "near"]
+__all__ = ["ResNeStError", "ResNeStValueError", "log_traceback", "name_extra", "near"]
 
 _SHOWN = 24
+# Which extra of ours brings a package that is not there.
+_EXTRAS = {
+    "torch": ("torch", "torchvision"), "runtime": ("onnxruntime", "openvino"),
+    "serve": ("fastapi", "uvicorn", "python_multipart"), "mmseg": ("mmseg", "mmengine", "mmcv"),
+    "detectron2": ("detectron2", "fvcore", "iopath", "yacs", "pycocotools")}
 
 
 class ResNeStError(Exception):
@@ -25,6 +30,17 @@ def near(name: str, known: Iterable[str]) -> str:
     hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
     more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
     return f"{hint}Known: {', '.join(known[:_SHOWN])}{more}."
+
+
+def name_extra(error: ImportError) -> str | None:
+    """A sentence about the package that an import lacks and the extra that brings it; None if no
+    extra of ours does."""
+    package = (error.name or "").partition(".")[0]
+    for extra, packages in _EXTRAS.items():
+        if package in packages:
+            return (f"{package} is not installed: pip install 'resnest_dense[{extra}]', or see "
+                    "docs/install.md.")
+    return None
 
 
 def log_traceback(message: str, *args: object) -> None:

@@ -65,8 +65,30 @@ def _save(folder, name, size=(64, 48), mode="RGB", orientation=1):
     Image.fromarray(pixels).convert(mode).save(folder / name, exif=exif)
 
 
-def _save_deep(content, folder):
-    Image.fromarray(np.full((48, 64), 3000, dtype=np.uint16)).save(folder / "b.png")
+def _save_as(name, dtype):
+    def breaks(content, folder):
+        Image.fromarray(np.full((48, 64), 30, dtype)).save(folder / name)
+        content["images"][1]["file_name"] = name
+    return breaks
+
+
+def _save_tiff(orientation=1, pages=1):
+    def breaks(content, folder):
+        pixels = Image.open(folder / "b.png")
+        pixels.save(folder / "b.tif", save_all=True, append_images=[pixels] * (pages - 1),
+                    tiffinfo={274: orientation})
+        content["images"][1]["file_name"] = "b.tif"
+    return breaks
+
+
+def _respell(content, folder):
+    (folder / "b.png").rename(folder / "a\u0308.png")  # as macOS writes it
+    content["images"][1]["file_name"] = "\xe4.png"
+
+
+def _move_down(content, folder):
+    (folder / "deep").mkdir()
+    (folder / "b.png").rename(folder / "deep/b.png")
 
 
 def _cut(name):
@@ -172,7 +194,15 @@ IMAGE_CASES = [
          lambda content, folder: _save(folder, "a.jpg", mode="L")),
     Case("image-mode", ("'a.jpg', image id 1: mode CMYK",),
          lambda content, folder: _save(folder, "a.jpg", mode="CMYK")),
-    Case("image-depth", ("'b.png', image id 2: mode I",), _save_deep),
+    Case("image-depth", ("'b.png', image id 2: mode I;16", "upper 8"), _save_as("b.png", np.uint16)),
+    Case("image-range", ("'b.tif', image id 2: mode F", "32 bits"), _save_as("b.tif", np.float32)),
+    Case("image-range", ("'b.tif', image id 2: mode I",), _save_as("b.tif", np.int32)),
+    Case("image-orientation", ("'b.tif', image id 2: orientation 3",), _save_tiff(orientation=3)),
+    Case("image-turned", ("the JSON says 64x48, detectron2 reads 48x64", "TIFF"),
+         _save_tiff(orientation=6)),
+    Case("image-frames", ("'b.tif', image id 2: 2 in the TIFF",), _save_tiff(pages=2)),
+    Case("image-unicode", ("'a\\u0308.png'", "'\\xe4.png'", "Rename"), _respell),
+    Case("image-missing", ("no file", "there is deep/b.png"), _move_down),
     Case("image-empty", ("'b.png', image id 2",),
          lambda content, folder: content["annotations"].__delitem__(slice(6, None))),
     Case("image-only-crowds crowd", ("'a.jpg', image id 1",),
@@ -197,7 +227,10 @@ CATEGORY_CASES = [
 ANNOTATION_CASES = [
     Case("no-annotations category-unused image-empty", ("'annotations' is an empty list",),
          lambda content, folder: content.update(annotations=[])),
-    Case("nothing-to-train crowd image-only-crowds", ("12 annotations",), _all_objects(_crowd)),
+    Case("nothing-to-train crowd crowd-most image-only-crowds", ("12 annotations",),
+         _all_objects(_crowd)),
+    Case("crowd-most crowd", ("10 of 12 annotations", "CVAT"),
+         _all_objects(lambda entry: _crowd(entry) if entry["id"] % 6 else {})),
     Case("annotation-id", ("annotations[1]: id=None",), _without("annotations", "id")),
     Case("annotation-id-repeated", ("annotation id 1, 2 times",), _object(id=1)),
     Case("annotation-id-zero", ("annotations[1]", "never found"), _object(id=0)),
@@ -206,6 +239,9 @@ ANNOTATION_CASES = [
          _without("annotations", "image_id")),
     Case("annotation-image-unknown", ("annotation id 2 (annotations[1]): image_id=99",),
          _object(image_id=99)),
+    Case("id-type", ("annotation id 2 (annotations[1]): image_id='1'",), _object(image_id="1")),
+    Case("id-type", ("annotation id 2 of image 'a.jpg': category_id='1'",),
+         _object(category_id="1")),
     Case("annotation-category-id", ("annotation id 2 (annotations[1]): category_id=None",),
          _without("annotations", "category_id")),
     Case("annotation-category-unknown", ("annotation id 2 of image 'a.jpg': category_id=0",),
@@ -238,6 +274,11 @@ BOX_CASES = [
          _object(bbox=[22, 7, -12, 10])),
     Case("bbox-normalised", ("between 0 and 1",),
          _all_objects(lambda entry: {"bbox": [0.1, 0.1, 0.5, 0.25]}), {"need_masks": False}),
+    Case("bbox-normalised image-empty", ("between 0 and 1", "annotation id 1 of"),
+         lambda content, folder: (_object(bbox=[0.5, 0.5, 0.1, 0.2])(content, folder),
+                                  content["annotations"].__delitem__(slice(2, None)),
+                                  content["annotations"][0].update(bbox=[0.25, 0.5, 0.5, 0.5])),
+         {"need_masks": False}),
     Case("bbox-corners bbox-clipped", ("[x1, y1, x2, y2]",),
          _all_objects(lambda entry: {"bbox": [20, 20, 50, 46]}), {"need_masks": False}),
     Case("bbox-empty", ("annotation id 2", "bbox=[10.0, 7.0, 12.0, 0.0]"),

@@ -2,6 +2,9 @@
 
 import logging
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,8 @@ if not torch.cuda.is_available():
 # Float32 means float32 on a GPU too, where convolutions round their input to 10 bits by default.
 torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+ROOT = Path(__file__).parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +42,16 @@ def shared_data():
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """The package as a wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"  # The build leaves files behind.
+    wanted = shutil.ignore_patterns(".*", "results", "output", "build", "*.egg-info", "tests")
+    shutil.copytree(ROOT, source, ignore=wanted)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel

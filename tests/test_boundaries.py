@@ -1,7 +1,6 @@
 """Who imports whom, and what an installed copy holds."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,16 +75,9 @@ print(features["res5"].shape)
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
+def installed(wheel, tmp_path_factory):
     """A copy of the package as its wheel installs it, outside the checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"  # The build leaves files behind.
-    wanted = shutil.ignore_patterns(".*", "results", "output", "build", "*.egg-info", "tests")
-    shutil.copytree(ROOT, source, ignore=wanted)
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    site = folder / "site"
+    site = tmp_path_factory.mktemp("site")
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site]
     subprocess.run([*install, wheel], check=True, capture_output=True)
     return site

@@ -54,6 +54,7 @@ def test_a_known_problem_is_named_with_its_fix(changes, words):
     ({"detectron2": None, "sal-detectron2": "0.7.2", "numpy": "2.4.6"}, "SemSegEvaluator"),
     ({"mmcv": None, "mmcv-lite": "2.1.0"}, "no compiled operators"),
     ({"cuda": None}, "on the CPU"),
+    ({"torch": None, "torchvision": None}, "exported models run"),
 ], ids=str)
 def test_what_only_limits_is_a_note(changes, words):
     assert problems(**changes) == []

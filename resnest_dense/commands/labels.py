@@ -42,6 +42,7 @@ def _check_labels(args: argparse.Namespace) -> int:
     total = max(report.pixels.sum(), 1)
     for name, pixels in zip(classes, report.pixels):
         print(f"  {name:24} {100 * pixels / total:6.2f} % of the labelled pixels")
+    print(f"ignored: {100 * report.ignored:.2f} % of all pixels")
     return 1 if report.errors else 0
 
 

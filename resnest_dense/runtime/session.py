@@ -61,7 +61,8 @@ def open_session(path: str | Path, device: str | None = None) -> Session:
     except ResNeStError:
         raise
     except Exception as error:  # Each runtime has errors of its own, derived from nothing else.
-        raise ResNeStValueError(f"{path} is no model that {name} can run: {error}") from error
+        reason = [repr(error), *str(error).strip().splitlines()][-1]
+        raise ResNeStValueError(f"{path} is no model that {name} can run: {reason}") from error
 
 
 def _read_contract(path: Path, embedded: str | None) -> Contract:

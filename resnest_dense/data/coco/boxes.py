@@ -13,7 +13,7 @@ __all__ = ["SLACK", "check_boxes"]
 
 SLACK = 1.0  # pixels that coordinates may lie outside before it is worth a word
 _EMPTY = 1e-5  # pixels; detectron2 drops boxes up to this width or height (filter_empty_instances)
-_FEW = 10  # boxes below which their format is not guessed
+_FEW = 10  # boxes below which corners are not taken for the reason that they leave their images
 _SHARE = 0.1  # of the boxes must leave the image before their format is doubted
 
 
@@ -69,7 +69,7 @@ def _check_format(report: CocoReport, boxes: np.ndarray, size: np.ndarray,
                   describe: Callable[[int], str]) -> None:
     """Recognises sets whose boxes are all in another format than COCO's."""
     usable = np.isfinite(boxes).all(axis=1)
-    if usable.sum() < _FEW:
+    if not usable.any():
         return
     boxes, size = boxes[usable], size[usable]
     first = describe(int(usable.argmax()))
@@ -78,5 +78,5 @@ def _check_format(report: CocoReport, boxes: np.ndarray, size: np.ndarray,
         report.add("bbox-normalised", first, len(boxes))
     corners_fit = (boxes[:, 2:] >= boxes[:, :2]) & (boxes[:, 2:] <= size + SLACK)
     leaves = (boxes[:, :2] + boxes[:, 2:] > size + SLACK).any(axis=1)
-    if corners_fit.all() and leaves.mean() >= _SHARE:
+    if len(boxes) >= _FEW and corners_fit.all() and leaves.mean() >= _SHARE:
         report.add("bbox-corners", first, len(boxes))

@@ -19,7 +19,8 @@ __all__ = ["check_coco", "load_coco_json"]
 def check_coco(json_path: str | Path, image_root: str | Path, *,
                class_names: Sequence[str] | None = None, class_count: int | None = None,
                need_masks: bool = False, mask_format: str = "", keypoints: int | None = None,
-               evaluated: bool = True, check_images: bool = True) -> CocoReport:
+               evaluated: bool = True, annotated: bool = True,
+               check_images: bool = True) -> CocoReport:
     """Checks a COCO-format set for all that ``kinds.json`` beside this file lists.
 
     Args:
@@ -31,6 +32,7 @@ def check_coco(json_path: str | Path, image_root: str | Path, *,
         mask_format: the config's INPUT.MASK_FORMAT; "" where unknown.
         keypoints: number that the model predicts; None where it predicts none.
         evaluated: the set is evaluated on; False makes notes of what only an evaluation needs.
+        annotated: the set has annotations; False checks images and categories alone.
         check_images: open the image files (their heads, in threads).
 
     Returns:
@@ -40,20 +42,21 @@ def check_coco(json_path: str | Path, image_root: str | Path, *,
         ResNeStValueError: the file is no COCO-format JSON.
     """
     with gc_paused():
-        content = load_coco_json(json_path)
+        content = load_coco_json(json_path, annotated=annotated)
         report = CocoReport(Path(json_path), Path(image_root), evaluated=evaluated)
         images = content["images"]
         categories = sorted(content["categories"], key=lambda category: category["id"])
         entries.check_categories(report, categories, class_names=class_names,
                                  class_count=class_count)
         entries.check_image_entries(report, images)
-        linked = entries.link_annotations(report, content["annotations"], images, categories)
-        boxes = check_boxes(report, linked)
-        unloaded, empty = check_masks(report, linked, boxes, needed=need_masks,
-                                      mask_format=mask_format)
-        unmarked = check_keypoints(report, linked, categories, keypoints)
-        _count_trained(report, linked, loaded=~linked.crowd & ~unloaded,
-                       usable=np.isfinite(boxes).all(axis=1) & ~empty & ~unmarked)
+        if annotated:
+            linked = entries.link_annotations(report, content["annotations"], images, categories)
+            boxes = check_boxes(report, linked)
+            unloaded, empty = check_masks(report, linked, boxes, needed=need_masks,
+                                          mask_format=mask_format)
+            unmarked = check_keypoints(report, linked, categories, keypoints)
+            _count_trained(report, linked, loaded=~linked.crowd & ~unloaded,
+                           usable=np.isfinite(boxes).all(axis=1) & ~empty & ~unmarked)
     if check_images:
         check_image_files(report, images, image_root)
     return report

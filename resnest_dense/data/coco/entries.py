@@ -15,6 +15,9 @@ __all__ = ["Entries", "check_categories", "check_image_entries", "is_extent",
            "link_annotations", "name_image"]
 
 
+_MOST = 0.5  # of the objects; COCO marks 1 in 100 as crowds
+
+
 @dataclass(frozen=True)
 class Entries:
     """The A annotations whose image is in the file, with what other checks ask about them."""
@@ -90,6 +93,7 @@ def link_annotations(report: CocoReport, annotations: list[dict], images: list[d
     _check_annotation_ids(report, annotations)
     position_of = {image_id: position for position, image_id in enumerate(_ids(images, "id"))}
     position_of.pop(None, None)
+    alike = {_number(image_id) for image_id in position_of}
     kept, positions = [], []
     for position, image_id in enumerate(_ids(annotations, "image_id")):
         entry = annotations[position]
@@ -97,7 +101,8 @@ def link_annotations(report: CocoReport, annotations: list[dict], images: list[d
             kept.append(entry)
             positions.append(position_of[image_id])
         else:
-            kind = "annotation-image-id" if image_id is None else "annotation-image-unknown"
+            kind = ("annotation-image-id" if image_id is None else "id-type"
+                    if _number(image_id) in alike else "annotation-image-unknown")
             report.add(kind, f"annotation id {entry.get('id')!r} (annotations[{position}]): "
                              f"image_id={entry.get('image_id')!r}")
     sizes = np.array([[image[key] if is_extent(image.get(key)) else np.nan
@@ -147,7 +152,8 @@ def _check_categories_of(report: CocoReport, entries: Entries, categories: list[
     known = {category["id"]: category["name"] for category in categories}
     for index, category_id in enumerate(ids):
         if category_id is not None and category_id not in known:
-            report.add("annotation-category-unknown",
+            alike = _number(category_id) in known
+            report.add("id-type" if alike else "annotation-category-unknown",
                        f"{entries.where(index)}: category_id={category_id!r}")
     counts = Counter(ids)
     for category_id, name in known.items():
@@ -171,6 +177,13 @@ def _check_flags(report: CocoReport, entries: Entries) -> None:
         if entry.get("ignore", 0) != 0:
             report.add("annotation-ignored", f"{entries.where(index)}: ignore={entry['ignore']!r}")
     report.add_where("crowd", entries.crowd, entries.where)
+    if entries.crowd.sum() > _MOST * len(entries.crowd):
+        report.add("crowd-most", f"{entries.crowd.sum()} of {len(entries.crowd)} annotations")
+
+
+def _number(value: float | str) -> float | str:
+    """An id; of one that is a text, the number that it may stand for."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _ids(entries: list[dict], key: str) -> list:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from resnest_dense.data.text import read_text
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["gc_paused", "load_coco_json", "load_sections"]
@@ -14,13 +15,16 @@ __all__ = ["gc_paused", "load_coco_json", "load_sections"]
 _SECTIONS = ("images", "annotations", "categories")
 
 
-def load_coco_json(path: str | Path) -> dict:
+def load_coco_json(path: str | Path, *, annotated: bool = True) -> dict:
     """The content of a COCO detection, instance or keypoint file; see :func:`load_sections`.
+
+    Args:
+        annotated: refuse a file without annotations; otherwise its list of them is empty.
 
     Raises:
         ResNeStValueError: what :func:`load_sections` refuses, or a panoptic file.
     """
-    content = load_sections(path)
+    content = load_sections(path, annotated=annotated)
     if "segments_info" in next(iter(content["annotations"]), ()):
         raise ResNeStValueError(f"{path} is a panoptic file (its annotations have "
                                 "'segments_info'): give it as the panoptic file of the set, with "
@@ -28,8 +32,9 @@ def load_coco_json(path: str | Path) -> dict:
     return content
 
 
-def load_sections(path: str | Path) -> dict:
-    """The content of a COCO-format file; its three sections are lists of objects.
+def load_sections(path: str | Path, *, annotated: bool = True) -> dict:
+    """The content of a COCO-format file; its three sections are lists of objects, that of the
+    annotations empty where there is none and it need not be ``annotated``.
 
     Categories are complete (each has an id and a name), as the class count hangs on them. What
     else may be wrong inside the sections is for the checks of this package.
@@ -44,6 +49,8 @@ def load_sections(path: str | Path) -> dict:
         raise ResNeStValueError(f"{path} holds a JSON {type(content).__name__}; a COCO file is one "
                                 f"object with {', '.join(_SECTIONS)}. Results of a model, for one, "
                                 "are a list and no data set.")
+    if not annotated:
+        content.setdefault("annotations", [])
     missing = [section for section in _SECTIONS if section not in content]
     if missing:
         raise ResNeStValueError(f"{path} has no {' and no '.join(map(repr, missing))}; it has "
@@ -78,14 +85,7 @@ def gc_paused() -> Iterator[None]:
 
 
 def _parse(path: Path) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ResNeStValueError(f"{path} cannot be read ({error.strerror}). Check the path and the "
-                                "access rights.") from error
-    except UnicodeDecodeError as error:
-        raise ResNeStValueError(f"{path} is no UTF-8 text (byte {error.start}). Unpack it if it is "
-                                "compressed; save it as UTF-8 otherwise.") from error
+    text = read_text(path)
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

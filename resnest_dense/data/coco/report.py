@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from resnest_dense.data.images import IMAGE_KINDS
 from resnest_dense.findings import Finding, Report, read_kinds
 
 __all__ = ["KINDS", "CocoReport"]
 
 # Severities follow stock detectron2 (``load_coco_json``, ``DatasetMapper``, ``filter_empty``) and
 # the pycocotools evaluation, whose own part is "evaluation".
-KINDS = read_kinds(__file__)
+KINDS = {**read_kinds(__file__), **IMAGE_KINDS}
 
 _WIDTH = 100  # columns of the table
 _SEVERITIES = {

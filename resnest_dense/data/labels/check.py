@@ -1,30 +1,40 @@
-"""The check of a segmentation set before training: what its label PNGs really hold."""
+"""The check of a segmentation set before training: its images, and what its labels really hold."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from resnest_dense.data.image_files import Look, look_at
+from resnest_dense.data.images import IMAGE_KINDS, read_values
+from resnest_dense.errors import ResNeStValueError
 from resnest_dense.findings import Finding, Report, read_kinds
 
 __all__ = ["LabelReport", "check_labels"]
 
-_VALUES = 2**16
+_THREADS = 8  # more than cores, as part of the time goes into waiting for the disk
+_MASK = {0, 255}  # the values of a mask that is no label
+_MOST = 0.5  # of the pixels may be ignored before it is worth a word
+
+_Pair = tuple[str | Path, str | Path]  # an image and its label
+_Found = list[tuple[str, str]]  # kinds and examples
 
 
 @dataclass
 class LabelReport(Report):
     """What :func:`check_labels` found."""
 
-    kinds = read_kinds(__file__)
+    kinds = {**read_kinds(__file__), **IMAGE_KINDS}
 
     name: str  # of the set
     pairs: int  # number of images
     checked: int = 0  # images whose label was read
     # Labelled pixels of each class, in the labels read.
     pixels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    ignored: float = 0.0  # share of the pixels in the labels read that are of no class
 
     def subject(self) -> str:
         return self.name
@@ -40,10 +50,25 @@ class LabelReport(Report):
         return "\n".join([head, *rows]) if rows else f"{head}, no problems found"
 
 
-def check_labels(pairs: Sequence[tuple[str | Path, str | Path]], classes: Sequence[str], *,
-                 name: str, reduce_zero_label: bool = False, ignore_label: int = 255,
+@dataclass(frozen=True)
+class _Rule:
+    """What the values of the labels mean."""
+
+    classes: Sequence[str]  # names, class 0 first
+    first: int  # value of class 0; the values below it are ignored
+    ignore: int  # another value that is ignored
+
+    def ignores(self, value: int) -> bool:
+        return value == self.ignore or 0 <= value < self.first
+
+    def knows(self, value: int) -> bool:
+        return self.ignores(value) or 0 <= value - self.first < len(self.classes)
+
+
+def check_labels(pairs: Sequence[_Pair], classes: Sequence[str], *, name: str,
+                 reduce_zero_label: bool = False, ignore_label: int = 255,
                  limit: int | None = None, used: Sequence[str] | None = None) -> LabelReport:
-    """Compare labels with their images and with the class list.
+    """Looks at the images and labels, and compares what the labels hold with the class list.
 
     Args:
         pairs: an image and its label each.
@@ -51,69 +76,115 @@ def check_labels(pairs: Sequence[tuple[str | Path, str | Path]], classes: Sequen
         name: of the set, for messages.
         reduce_zero_label: label 0 is ignored and 1 is the first class (as in ADE20K).
         ignore_label: value of pixels without a class.
-        limit: read at most so many labels, evenly spread; all files must exist all the same.
+        limit: read at most so many labels, evenly spread; of the others the heads alone.
         used: those of ``classes`` that have to occur; None for all.
     """
-    report = LabelReport(name, len(pairs))
+    report, rule = LabelReport(name, len(pairs)), _Rule(classes, reduce_zero_label, ignore_label)
     if not pairs:
         report.add("empty", name)
-    present = []
-    for pair in pairs:
-        if missing := [str(path) for path in pair if not Path(path).is_file()]:
-            report.add("missing", missing[0])
-        else:
-            present.append(pair)
-    step = max(1, -(-len(present) // limit)) if limit else 1
-    histogram = np.zeros(_VALUES, np.int64)
-    for image, label in present[::step]:
-        counts = _check_pair(report, Path(image), Path(label), ignore_label)
-        if counts is not None:
-            histogram += counts
-            _check_values(report, label, counts, len(classes), reduce_zero_label)
-    first = int(reduce_zero_label)
-    report.pixels = histogram[first:first + len(classes)]
-    if report.checked:
-        unseen = [name for name, count in zip(classes, report.pixels) if not count]
-        if reduce_zero_label and histogram[0] and classes[-1] in unseen and report.pixels[0]:
-            report.add("from-zero", f"{classes[-1]!r} is the last class")
-        for name in unseen:
-            if used is None or name in used:
-                report.add("unseen", name)
+    _check_names(report, rule)
+    total: Counter[int] = Counter()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        readable = []
+        for (_, label), found in zip(pairs, pool.map(_look_at_pair, pairs)):
+            _add(report, found)
+            if not any(report.kinds[kind].severity == "error" for kind, _ in found):
+                readable.append(label)
+        chosen = readable[::max(1, -(-len(readable) // limit)) if limit else 1]
+        for label, (found, counts) in zip(chosen, pool.map(_count_values, chosen)):
+            _add(report, found)
+            report.checked += 1
+            if counts:
+                total += counts
+                _check_values(report, label, counts, rule)
+    _check_total(report, total, rule, used)
     return report
 
 
-def _check_pair(report: LabelReport, image: Path, label: Path,
-                ignore_label: int) -> np.ndarray | None:
-    """How often each value but the ignored one occurs in a label; None if it has no values."""
-    path = image
+def _add(report: LabelReport, found: _Found) -> None:
+    for kind, example in found:
+        report.add(kind, example)
+
+
+def _look_at_pair(pair: _Pair) -> _Found:
+    """The faults of the files, without the values of the label."""
+    found: _Found = []
+    looks: list[Look] = []
+    for path in pair:
+        try:
+            looks.append(look_at(path))
+        except FileNotFoundError:
+            found.append(("missing", str(path)))
+        except ResNeStValueError as error:
+            found.append(("unreadable", f"{path}: {error}"))
+    if found:
+        return found
+    (path, label), (image, labelled) = pair, looks
+    found += [(kind, f"{path}{detail}") for kind, detail in image.faults]
+    found += [(kind, str(label)) for kind, _ in labelled.faults if kind == "image-truncated"]
+    if image.orientation != 1:
+        found.append(("image-orientation", f"{path}: orientation {image.orientation}"))
+    if labelled.orientation != 1:
+        found.append(("label-turned", f"{label}: orientation {labelled.orientation}"))
+    elif labelled.size != image.size:
+        turned = " when turned upright" * (image.size != image.stored)
+        found.append(("size", f"{label} is {labelled.size[0]}x{labelled.size[1]}, its image "
+                              f"{image.size[0]}x{image.size[1]}{turned}"))
+    return found
+
+
+def _count_values(label: str | Path) -> tuple[_Found, Counter[int]]:
+    """How often each value occurs in a label."""
     try:
-        with Image.open(image) as opened:
-            size = opened.size
-        path = label
-        with Image.open(label) as opened:
-            values = np.asarray(opened)
-    except OSError:
-        report.add("unreadable", str(path))
-        return None
-    report.checked += 1
+        values = read_values(label)
+    except ResNeStValueError as error:
+        return [("unreadable", str(error))], Counter()
     if values.ndim != 2:
-        report.add("colour", f"{label} ({values.shape[2]} channels)")
-        return None
-    if values.shape[::-1] != size:
-        report.add("size", f"{label} is {values.shape[1]}x{values.shape[0]}, its image {size[0]}x"
-                           f"{size[1]}")
-    counts = np.bincount(values.ravel().astype(np.int64).clip(0, _VALUES - 1), minlength=_VALUES)
-    counts[ignore_label] = 0
-    return counts
+        return [("colour", f"{label} ({values.shape[2]} channels)")], Counter()
+    if values.dtype == np.uint8:
+        counts = np.bincount(values.ravel())
+        return [], Counter({int(value): int(counts[value]) for value in counts.nonzero()[0]})
+    seen, times = np.unique(values.astype(np.int64), return_counts=True)
+    return [], Counter(dict(zip(seen.tolist(), times.tolist())))
 
 
-def _check_values(report: LabelReport, label: str | Path, counts: np.ndarray, classes: int,
-                  reduce_zero_label: bool) -> None:
-    beyond = np.flatnonzero(counts[classes + reduce_zero_label:]) + classes + reduce_zero_label
-    if len(beyond):
+def _check_names(report: LabelReport, rule: _Rule) -> None:
+    """Recognises labelme's ``labels.txt``, whose first line is of no class and whose second is 0"""
+    for place, name in enumerate(rule.classes):
+        if name == "__ignore__" or name == "_background_" and (rule.first or place):
+            report.add("names-moved", f"{name!r} in line {place + 1}")
+        elif name == "_background_":
+            report.add("labelme-background", repr(name))
+
+
+def _check_values(report: LabelReport, label: str | Path, counts: Counter[int],
+                  rule: _Rule) -> None:
+    classes = len(rule.classes)
+    beyond = sorted(value for value in counts if not rule.knows(value))
+    if beyond:
         # One too many and no other is the sign of labels that count from 1.
-        kind = "from-one" if not reduce_zero_label and list(beyond) == [classes] else "range"
+        kind = "from-one" if not rule.first and beyond == [classes] else "range"
         report.add(kind, f"{label} has {', '.join(map(str, beyond[:5]))}, and there are {classes} "
                          "classes")
-    if not counts[reduce_zero_label:].any():
+    if all(map(rule.ignores, counts)):
         report.add("void", str(label))
+
+
+def _check_total(report: LabelReport, total: Counter[int], rule: _Rule,
+                 used: Sequence[str] | None) -> None:
+    """Checks the values of all labels that were read together."""
+    if not total:
+        return
+    report.pixels = np.array([total[rule.first + i] for i in range(len(rule.classes))])
+    report.ignored = sum(total[value] for value in total if rule.ignores(value)) / total.total()
+    if {*total} == _MASK and rule.ignore in _MASK:
+        report.add("mask", f"all {report.checked} labels")
+    elif report.ignored > _MOST:
+        report.add("ignored", f"{100 * report.ignored:.1f} % in {report.checked} labels")
+    last = rule.classes[-1]
+    unseen = [name for name, count in zip(rule.classes, report.pixels) if not count]
+    if rule.first and total[0] and last in unseen and report.pixels[0]:
+        report.add("from-zero", f"{last!r} is the last class")
+    for name in unseen:
+        if used is None or name in used:
+            report.add("unseen", name)

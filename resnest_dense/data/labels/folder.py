@@ -1,9 +1,11 @@
 """The simplest segmentation set: a folder of images, a folder of label PNGs and a class list."""
 
 import json
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
+from resnest_dense.data.text import read_text
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["IMAGE_SUFFIXES", "Classes", "find_orphans", "find_pairs", "read_classes"]
@@ -24,12 +26,13 @@ def read_classes(path: str | Path) -> Classes:
     ``classes`` and maybe ``palette``.
 
     Raises:
-        ResNeStValueError: no such file, no class, a name twice, a palette that does not fit.
+        ResNeStValueError: no such file, one in another encoding than UTF-8 or UTF-16, no class, a
+            name twice, a palette that does not fit.
     """
     path = Path(path)
     if not path.is_file():
         raise ResNeStValueError(f"No class list {path}: give a file with a class name a line.")
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     palette = None
     if path.suffix.lower() == ".json":
         try:
@@ -53,7 +56,8 @@ def read_classes(path: str | Path) -> Classes:
 
 
 def find_pairs(images: str | Path, labels: str | Path) -> list[tuple[Path, Path]]:
-    """Each image below ``images`` with the PNG of the same relative path below ``labels``, sorted.
+    """Each image below ``images`` with the PNG of the same relative path below ``labels`` (in any
+    Unicode form), sorted; names that begin with a dot, of files or folders, are passed over.
 
     Raises:
         ResNeStValueError: a folder that is not there, no image, images without a label, two images
@@ -63,22 +67,40 @@ def find_pairs(images: str | Path, labels: str | Path) -> list[tuple[Path, Path]
     for folder in (images, labels):
         if not folder.is_dir():
             raise ResNeStValueError(f"No folder {folder}.")
-    found = sorted(p for p in images.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    found = list(_files(images, *IMAGE_SUFFIXES))
     if not found:
         raise ResNeStValueError(f"No image in {images}: it looks for {', '.join(IMAGE_SUFFIXES)}.")
-    pairs = [(p, labels / p.relative_to(images).with_suffix(".png")) for p in found]
-    missing = [image.name for image, label in pairs if not label.is_file()]
+    label_of = {_key(path, labels): path for path in _files(labels, ".png")}
+    pairs = [(path, label_of.get(_key(path, images), labels)) for path in found]
+    missing = [image for image, label in pairs if label == labels]
     if missing:
-        raise ResNeStValueError(f"{len(missing)} of {len(pairs)} images in {images} have no label "
-                                f"in {labels} (first: {', '.join(missing[:3])}). A label has its "
-                                "image's name and ends in .png.")
-    for (one, label), (other, same) in zip(pairs, pairs[1:]):
-        if label == same:
-            raise ResNeStValueError(f"{one} and {other} have the same label {label}: rename one.")
+        stems = {path.stem: path for path in label_of.values()}
+        other = stems.get(missing[0].stem)
+        raise ResNeStValueError(
+            f"{len(missing)} of {len(pairs)} images in {images} have no label in {labels} (first: "
+            f"{', '.join(str(path.relative_to(images)) for path in missing[:3])}). A label has its "
+            "image's name, ends in .png and is in the same subfolder"
+            f"{f'; there is {other.relative_to(labels)}' if other else ''}.")
+    image_of: dict[Path, Path] = {}
+    for image, label in pairs:
+        if image_of.setdefault(label, image) != image:
+            raise ResNeStValueError(
+                f"{image_of[label]} and {image} have the same label {label}: rename one.")
     return pairs
 
 
 def find_orphans(images: str | Path, labels: str | Path) -> list[Path]:
     """The PNGs below ``labels`` that :func:`find_pairs` gives to no image, sorted."""
     used = {label for _, label in find_pairs(images, labels)}
-    return sorted(p for p in Path(labels).rglob("*.png") if p not in used)
+    return [path for path in _files(Path(labels), ".png") if path not in used]
+
+
+def _files(folder: Path, *suffixes: str) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes
+                  and not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def _key(path: Path, folder: Path) -> str:
+    """What an image and its label have in common."""
+    place = path.relative_to(folder).with_suffix("").as_posix()
+    return unicodedata.normalize("NFC", place)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from resnest_dense.data.images import read_values
 from resnest_dense.data.labels.folder import find_pairs
 from resnest_dense.errors import ResNeStValueError
 
@@ -74,7 +74,7 @@ def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,
             class.
     """
     def read(path: Path) -> np.ndarray:
-        values = np.asarray(Image.open(path)).astype(np.int64)
+        values = read_values(path).astype(np.int64)
         if reduce_zero_label:
             values = np.where(np.isin(values, (0, ignore_label)), ignore_label, values - 1)
         return values

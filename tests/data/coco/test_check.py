@@ -207,7 +207,8 @@ GOOD = '{"images": [], "annotations": [], "categories": []}'
     (GOOD[:-20], "copy or download it again"),
     (GOOD.replace(":", "="), "Correct it there"),
     (b"\x1f\x8b\x08", "no UTF-8 text"),
-    ("\ufeff" + GOOD, "BOM"),
+    (GOOD.encode("utf-16-le"), "no UTF-8 text"),
+    (GOOD.replace("[]}", '[{"id": 1, "name": "\xe9"}]}').encode("latin-1"), "save it as UTF-8"),
     ("[]", "holds a JSON list"),
     ('{"images": [], "annotations": []}', "has no 'categories'"),
     ('{"segments_info": []}', "no 'images' and no 'annotations' and no 'categories'"),
@@ -225,6 +226,20 @@ def test_unusable_file_is_refused_with_place_and_remedy(text, words, tmp_path):
     with pytest.raises(ResNeStValueError) as error:
         load_coco_json(path)
     assert words in str(error.value) and str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_whose_mark_names_its_encoding_is_read(encoding, tmp_path):
+    (tmp_path / "set.json").write_text(GOOD, encoding=encoding)
+    assert load_coco_json(tmp_path / "set.json") == json.loads(GOOD)
+
+
+def test_a_set_without_annotations_is_checked_but_for_them(tmp_path):
+    def breaks(content, folder):
+        del content["annotations"]
+        (folder / "b.png").unlink()
+
+    assert set(check(tmp_path, Case("", (), breaks), annotated=False).findings) == {"image-missing"}
 
 
 def test_garbage_collection_comes_back(tmp_path):

@@ -28,7 +28,7 @@ def first_kind(case):
 
 
 # Errors that detectron2 does not notice: it learns, or reports, something wrong.
-UNNOTICED = {"image-id-repeated", "image-depth", "class-count", "class-names", "crowd-value",
+UNNOTICED = {"image-id-repeated", "image-range", "class-count", "class-names", "crowd-value",
              "bbox-number", "bbox-negative-size", "bbox-normalised", "bbox-corners",
              "bbox-mask-apart", "keypoints-category"}
 # pycocotools 2.0.11 crashes on these, or does not come back.

@@ -1,0 +1,46 @@
+"""Text files as people save them: UTF-8 with or without a mark at its beginning, and UTF-16."""
+
+import codecs
+from pathlib import Path
+
+from resnest_dense.errors import ResNeStValueError
+
+__all__ = ["is_plain", "read_text"]
+
+# UTF-32's begins as UTF-16's does.
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
+          (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+          (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file in UTF-8, or in an encoding that a mark (BOM) at its beginning names.
+
+    Raises:
+        ResNeStValueError: a file that cannot be read, or is in another encoding.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ResNeStValueError(f"{path} cannot be read ({error.strerror}). Check the path and the "
+                                "access rights.") from error
+    try:
+        text = content.decode(_encoding(content))
+        place = text.find("\0") if "\0" in text[:1000] else None
+    except UnicodeDecodeError as error:
+        place = error.start
+    if place is None:
+        return text
+    raise ResNeStValueError(
+        f"{path} is no UTF-8 text (byte {place}). Unpack it if it is compressed; otherwise save it "
+        "as UTF-8 (in an editor; or `iconv -f GBK -t UTF-8`, with the encoding that it is in).")
+
+
+def is_plain(path: str | Path) -> bool:
+    """Whether a file begins without a mark, so that every program reads it as UTF-8."""
+    with open(path, "rb") as file:
+        return _encoding(file.read(4)) == "utf-8"
+
+
+def _encoding(head: bytes) -> str:
+    return next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8")
