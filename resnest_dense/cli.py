@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from resnest_dense.commands import about, benchmark, data, labels, models, published, weights
+from resnest_dense.commands import about, benchmark, data, export, labels, models, published, weights
 from resnest_dense.errors import ResNeStError, log_traceback, name_extra
 
 __all__ = ["main", "make_parser", "run_tool"]
@@ -33,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="resnest-dense",
                                      description="ResNeSt for dense prediction")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (about, benchmark, data, labels, models, weights, published):
+    for group in (about, benchmark, data, labels, models, export, weights, published):
         group.add_commands(commands)
     for command in commands.choices.values():  # behind the name of a command too
         _add_verbose(command, default=argparse.SUPPRESS)

@@ -8,7 +8,7 @@ from torch import nn
 
 from resnest_dense.errors import ResNeStError
 
-__all__ = ["compile_part", "constant_weights", "is_compiling"]
+__all__ = ["compile_part", "constant_weights", "is_compiling", "uncompile"]
 
 
 def _is_exporting() -> bool:
@@ -66,3 +66,9 @@ def constant_weights() -> contextlib.AbstractContextManager:
     from torch._inductor import config  # Takes a while, and is for compiled networks alone.
 
     return config.patch(freezing=True)
+
+
+def uncompile(module: nn.Module) -> None:
+    """Has every part of ``module`` run as it is written, whatever was compiled."""
+    for part in module.modules():
+        part._compiled_call_impl = None

@@ -1,0 +1,91 @@
+"""A traced graph as an ONNX model.
+
+By torch's TorchScript exporter: its successor (``dynamo=True``) fails on R-CNNs to this day (torch
+2.15), and takes minutes for a ResNeSt. All that depends on the exporter is here.
+"""
+
+import io
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.onnx import symbolic_helper
+
+from resnest_dense.errors import ResNeStError
+from resnest_dense.exporting.subject import Subject
+from resnest_dense.runtime.contract import KEY
+
+try:
+    import onnx
+except ImportError:  # the extra "export"
+    onnx = None
+
+__all__ = ["make_onnx", "require_onnx"]
+
+_OPSET = 18  # 16 has RoiAlign as torchvision means it, 18 what OpenVINO and onnxruntime share
+_DEFORMABLE_OPSET = 19  # has DeformConv
+_PER_IMAGE = ("logits", "semantic")
+
+
+def require_onnx() -> None:
+    """Raises ResNeStError where the package is not installed."""
+    if onnx is None:
+        raise ResNeStError("Exporting to ONNX and OpenVINO needs more packages: "
+                           "pip install 'resnest_dense[export]'.")
+
+
+def make_onnx(subject: Subject) -> "onnx.ModelProto":
+    """The model, of standard operators alone, with its contract in it.
+
+    Raises:
+        ResNeStError: an operator that is not in the standard, or a graph that torch cannot export.
+    """
+    require_onnx()
+    buffer, example = io.BytesIO(), subject.example()
+    opset = _DEFORMABLE_OPSET if subject.deformable else _OPSET
+    torch.onnx.register_custom_op_symbolic("torchvision::deform_conv2d", _deform_conv,
+                                           _DEFORMABLE_OPSET)
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of exporter and tracer: the check is what counts
+            torch.onnx.export(subject.graph, example, buffer, dynamo=False, opset_version=opset,
+                              input_names=list(subject.inputs), output_names=list(subject.outputs),
+                              dynamic_axes=_axes(subject))
+    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+        raise ResNeStError(f"torch cannot export this {subject.family}: {error}") from error
+    model = onnx.load_from_string(buffer.getvalue())
+    foreign = sorted({f"{node.domain}::{node.op_type}" for node in _nodes(model.graph)
+                      if node.domain not in ("", "ai.onnx")})
+    if foreign:
+        raise ResNeStError(f"The graph has operators outside of the ONNX standard: "
+                           f"{', '.join(foreign)}. Export a model without them.")
+    onnx.helper.set_model_props(model, {KEY: subject.contract.to_json()})
+    return model
+
+
+def _axes(subject: Subject) -> dict[str, dict[int, str]]:
+    axes = {"images": {0: "N", 2: "H", 3: "W"}, "sizes": {0: "N"}}
+    for name in subject.outputs:
+        per_image = name in _PER_IMAGE or not subject.contract.detects
+        axes[name] = {0: "N", 2: f"{name}_h", 3: f"{name}_w"} if per_image else {0: "K"}
+    return {name: axes[name] for name in (*subject.inputs, *subject.outputs)}
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)
+
+
+@symbolic_helper.parse_args(*"vvvvviiiiiiiib")
+def _deform_conv(g: Any, x: Any, weight: Any, offset: Any, mask: Any, bias: Any, *numbers: int
+                 ) -> Any:
+    """torchvision's operator, whose offsets are ordered as ONNX's."""
+    strides, padding, dilation = numbers[:2], numbers[2:4], numbers[4:6]
+    groups, offset_groups, use_mask = numbers[6:]
+    inputs = [x, weight, offset, bias] + [mask] * use_mask
+    return g.op("DeformConv", *inputs, strides_i=strides, pads_i=[*padding, *padding],
+                dilations_i=dilation, group_i=groups, offset_group_i=offset_groups)
