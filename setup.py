@@ -33,10 +33,10 @@ setup(
     package_dir={"resnest_dense.configs": "configs"},
     package_data={
         "resnest_dense": ["data/kinds.json", "data/*/kinds.json", "weights/*.json",
-                          "published/*.json", "published/*.md"],
+                          "published/*.json", "published/*.md", "serve/*.html"],
         "resnest_dense.configs": CONFIG_FILES,
     },
-    install_requires=["numpy", "pillow", "safetensors", "filelock"],
+    install_requires=["numpy", "pillow", "safetensors", "filelock", "tqdm"],
     extras_require={
         "torch": TORCH,
         "runtime": RUNTIME,
@@ -44,8 +44,8 @@ setup(
         # detectron2 itself is on no package index under its own name: see docs/install.md.
         "detectron2": [
             *TORCH, "fvcore", "iopath", "yacs", "omegaconf", "hydra-core", "pycocotools",
-            "opencv-python", "tabulate", "cloudpickle", "termcolor", "tqdm", "tensorboard",
-            "matplotlib", "packaging", "black", "setuptools<82",
+            "opencv-python", "tabulate", "cloudpickle", "termcolor", "tensorboard", "matplotlib",
+            "packaging", "black", "setuptools<82",
         ],
         "mmseg": [
             # mmcv is left to the user: mmcv-lite, or mmcv where it can be compiled.

@@ -18,7 +18,9 @@ PAGE = PACKAGE.parent / "ARCHITECTURE.md"
 # its own, and none beside it.
 LAYERS = (
     ("errors",),
-    ("architectures", "configs", "findings", "interrupt", "patching"),
+    ("architectures", "configs", "files", "findings", "interrupt", "patching", "progress",
+     "registry"),
+    ("config_errors",),
     ("ops",),
     ("inference",),
     ("nn",),
@@ -27,7 +29,7 @@ LAYERS = (
     ("analysis", "data", "doctor", "preflight"),
     ("published", "runtime"),
     ("exporting",),
-    ("d2", "mmseg"),
+    ("d2", "mmseg", "serve"),
     ("frameworks",),
     ("deployment",),
     ("commands",),

@@ -8,8 +8,19 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from resnest_dense.commands import about, benchmark, data, export, labels, models, published, weights
+from resnest_dense.commands import (
+    about,
+    benchmark,
+    data,
+    export,
+    labels,
+    models,
+    published,
+    serve,
+    weights,
+)
 from resnest_dense.errors import ResNeStError, log_traceback, name_extra
+from resnest_dense.progress import be_quiet
 
 __all__ = ["main", "make_parser", "run_tool"]
 
@@ -33,10 +44,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="resnest-dense",
                                      description="ResNeSt for dense prediction")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (about, benchmark, data, labels, models, export, weights, published):
+    for group in (about, benchmark, data, labels, models, export, serve, weights, published):
         group.add_commands(commands)
     for command in commands.choices.values():  # behind the name of a command too
-        _add_verbose(command, default=argparse.SUPPRESS)
+        _add_switches(command, default=argparse.SUPPRESS)
     return parser
 
 
@@ -45,7 +56,7 @@ def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace]
     """Runs what the command line asks for; the traceback of an error is logged at level DEBUG.
 
     Args:
-        parser: gets ``-v``, which prints that log.
+        parser: gets ``-v``, which prints that log, and ``-q``, which hides progress.
         run: gets the parsed arguments; an int that it returns is the exit code.
         arguments: words of the command line; None for those of the process.
 
@@ -53,16 +64,18 @@ def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace]
         The exit code: 0; 2, and one line on stderr, after an error that the user can mend; 130
         after an interrupt.
     """
-    _add_verbose(parser)
-    args = parser.parse_args(arguments)
+    _add_switches(parser)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
+        args = parser.parse_args(words)
+        be_quiet(args.quiet)
         code = run(args)
-    except (ResNeStError, ModuleNotFoundError) as error:
-        known = str(error) if isinstance(error, ResNeStError) else name_extra(error)
+    except (ResNeStError, OSError, ModuleNotFoundError) as error:
+        known = name_extra(error) if isinstance(error, ModuleNotFoundError) else str(error)
         if known is None:
             raise
         log_traceback("%s", error)
-        if args.verbose:
+        if {"-v", "--verbose"} & {*words}:
             traceback.print_exception(error)
         print(f"{parser.prog}: {known}", file=sys.stderr)
         return 2
@@ -71,6 +84,8 @@ def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace]
     return code if isinstance(code, int) else 0
 
 
-def _add_verbose(parser: argparse.ArgumentParser, default: object = False) -> None:
+def _add_switches(parser: argparse.ArgumentParser, default: object = False) -> None:
     parser.add_argument("-v", "--verbose", action="store_true", default=default,
                         help="print the traceback of an error")
+    parser.add_argument("-q", "--quiet", action="store_true", default=default,
+                        help="show no progress (nor is it shown where stderr is no terminal)")

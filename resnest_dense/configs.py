@@ -6,11 +6,12 @@
 
 import ast
 import re
+from itertools import takewhile
 from pathlib import Path
 
 from resnest_dense.errors import ResNeStValueError, near
 
-__all__ = ["FOLDERS", "find_any_config", "find_config", "list_configs"]
+__all__ = ["FOLDERS", "find_any_config", "find_config", "find_shipped", "list_configs"]
 
 # The folders of configs/: of which framework a config is there.
 FOLDERS = ("detectron2", "mmseg")
@@ -72,6 +73,20 @@ def find_any_config(name: str | Path) -> tuple[Path, str]:
     raise _unknown(name, [shipped for framework in FOLDERS for shipped in list_configs(framework)])
 
 
+def find_shipped(path: Path) -> Path | None:
+    """The shipped file that a path means which leads nowhere: the one whose path ends most alike;
+    None without one of that name.
+    """
+    found = {len(_common_end(path, there)): there for there in sorted(_ROOT.rglob("*"))
+             if there.name == path.name}
+    return found[max(found)] if found else None
+
+
+def _common_end(one: Path, other: Path) -> list[str]:
+    pairs = zip(reversed(one.parts), reversed(other.parts))
+    return [part for part, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+
+
 def _unknown(name: str, known: list[str]) -> ResNeStValueError:
     return ResNeStValueError(
         f"No config {name!r}: neither a file nor one that is shipped. {near(name, known)}")
@@ -85,7 +100,10 @@ def _form_of(path: Path) -> str:
         if path.suffix == ".py":
             return "mmseg" if _is_of_mmengine(ast.parse(text)) else "lazy"
     except (SyntaxError, UnicodeDecodeError) as error:
-        raise ResNeStValueError(f"{path} is no config that can be read: {error}") from error
+        place = f"{path}, line {error.lineno}" if isinstance(error, SyntaxError) else path
+        remedy = "mend that line" if isinstance(error, SyntaxError) else "save it in UTF-8"
+        raise ResNeStValueError(f"{place}: no config that can be read: "
+                                f"{getattr(error, 'msg', error)}; {remedy}.") from error
     # The stock lazy tool writes config.yaml into its output folder too.
     if re.search(r"^model:", text, re.MULTILINE):
         return "lazy" if "_target_:" in text else "mmseg"

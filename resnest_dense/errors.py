@@ -3,11 +3,16 @@
 import difflib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-__all__ = ["ResNeStError", "ResNeStValueError", "log_traceback", "name_extra", "near"]
+__all__ = ["ResNeStError", "ResNeStValueError", "differences", "listed", "log_traceback",
+           "name_extra", "near"]
 
-_SHOWN = 24
+_SHOWN = 24  # things in a list
+_ROOM = 400  # characters of a list
+_LONGEST = 160  # characters of a thing in it
+_HEAD, _TAIL = 1300, 500  # bytes that are left of a message of more than both
 # Which extra of ours brings a package that is not there.
 _EXTRAS = {
     "torch": ("torch", "torchvision"), "runtime": ("onnxruntime", "openvino"),
@@ -16,20 +21,70 @@ _EXTRAS = {
 
 
 class ResNeStError(Exception):
-    """Base of every error that resnest_dense raises on purpose."""
+    """Base of every error that resnest_dense raises on purpose; of a message that is far too long,
+    beginning and end are shown."""
+
+    def __str__(self) -> str:
+        whole = super().__str__().encode()
+        if len(whole) <= _HEAD + _TAIL:
+            return whole.decode()
+        head, tail = (part.decode(errors="ignore") for part in (whole[:_HEAD], whole[-_TAIL:]))
+        return f"{head} [...] {tail}"
 
 
 class ResNeStValueError(ResNeStError, ValueError):
     """A value that cannot be used: an argument, a config key, an entry of a file."""
 
 
+def listed(things: Iterable[object], *, most: int = _SHOWN, room: int = _ROOM,
+           longest: int = _LONGEST, between: str = ", ") -> str:
+    """The things in words, ``between`` each two: the first ones, up to ``most`` of them and about
+    ``room`` characters, and how many more there are; one of more than ``longest`` characters loses
+    its middle. All lists in messages are written by this.
+    """
+    texts = [_cut(str(thing), longest) for thing in things]
+    shown = 0
+    while shown < min(most, len(texts)) and (not shown or room >= len(texts[shown])):
+        room -= len(texts[shown]) + len(between)
+        shown += 1
+    more = f"{between}and {len(texts) - shown} more" if len(texts) > shown else ""
+    return between.join(texts[:shown]) + more
+
+
 def near(name: str, known: Iterable[str]) -> str:
-    """A sentence that offers the names nearest to ``name``, and the known ones (the first 24)."""
+    """A sentence that offers the names nearest to ``name``, and lists the known ones."""
     known = list(known)
     close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
-    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
-    return f"{hint}Known: {', '.join(known[:_SHOWN])}{more}."
+    return f"{hint}Known: {listed(known)}."
+
+
+def differences(one: object, other: object) -> str:
+    """Where two values differ that are alike in kind: mappings and lists entry by entry."""
+    left, right = dict(_leaves(one)), dict(_leaves(other))
+    keys = [key for key in {**left, **right} if left.get(key, _NONE) != right.get(key, _NONE)]
+    return listed((f"{f'{key}: ' if key else ''}{left.get(key, _NONE)} and {right.get(key, _NONE)}"
+                   for key in keys), between="; ")
+
+
+_NONE = "nothing"
+
+
+def _leaves(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    entries: Iterable[tuple[Any, object]] | None = (
+        value.items() if isinstance(value, Mapping)
+        else enumerate(value) if isinstance(value, Sequence) and not isinstance(value, str)
+        else None)
+    if entries is None:
+        yield key, repr(value)
+        return
+    for name, entry in entries:
+        yield from _leaves(entry, f"{key}.{name}" if key else str(name))
+
+
+def _cut(text: str, longest: int) -> str:
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
 
 
 def name_extra(error: ImportError) -> str | None:

@@ -9,11 +9,13 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.errors import ResNeStValueError, listed
 
 __all__ = ["Finding", "Kind", "Report", "read_kinds"]
 
 _EXAMPLES = 3  # that are kept of a kind
+_LONGEST = 300  # characters of one
+_ROOM = 1400  # characters of what an error tells of its findings
 
 
 class Kind(NamedTuple):
@@ -66,7 +68,7 @@ class Report:
         finding = self.findings[kind]
         finding.count += count
         if len(finding.examples) < _EXAMPLES:
-            finding.examples.append(example)
+            finding.examples.append(listed([example], longest=_LONGEST))
 
     def add_where(self, kind: str, wrong: np.ndarray | np.bool_,
                   describe: Callable[[int], str]) -> None:
@@ -101,9 +103,10 @@ class Report:
         """Stops before training would go wrong.
 
         Raises:
-            ResNeStValueError: there are errors; the message lists every kind with its first
-                entries and its remedy.
+            ResNeStValueError: there are errors; the message lists the kinds, as many as have room,
+                with their first entries and remedies.
         """
         if self.errors:
-            rows = [row for finding in self.errors for row in self.rows(finding)]
-            raise ResNeStValueError("\n".join([f"{self.subject()} cannot be used:", *rows]))
+            found = listed(("\n".join(self.rows(finding)) for finding in self.errors),
+                           room=_ROOM, longest=_ROOM, between="\n")
+            raise ResNeStValueError(f"{self.subject()} cannot be used:\n{found}")

@@ -6,7 +6,8 @@ A framework is imported when one of its methods runs, so that each works without
 import argparse
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from resnest_dense.analysis import Analysis, analyze_backbone, open_backbone
 from resnest_dense.architectures import list_architectures
 from resnest_dense.configs import find_any_config
 from resnest_dense.data.own_files import files_of
+from resnest_dense.data.results import WriteFound
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.exporting.backbone import backbone_subject
 from resnest_dense.exporting.subject import Options, Subject
@@ -38,14 +40,14 @@ class Predictor:
     Args:
         model: in eval mode, with its weights, on its device.
         run: what it finds in an image (H, W, 3), RGB, uint8.
-        write: writes what it finds in images (files, a folder).
+        open_results: of a folder, gives (as a context) what writes there what ``run`` finds.
         annotate: writes what it finds in a video (a file, a folder); gives the number of frames.
-        written: what ``write`` leaves in the folder, in words.
+        written: what is then in the folder, in words.
     """
 
     model: nn.Module
     run: Callable[[np.ndarray], object]
-    write: Callable[[Iterable[str | Path], str | Path], object]
+    open_results: Callable[[str | Path], AbstractContextManager[WriteFound]]
     annotate: Callable[[Path, str | Path], int]
     written: str
 
@@ -92,8 +94,9 @@ class Framework(ABC):
         """
 
     @abstractmethod
-    def show_data(self, args: argparse.Namespace) -> list[Path]:
-        """Draws what a config is trained on, as ``resnest-dense show-data`` says; the pictures."""
+    def show_data(self, args: argparse.Namespace) -> tuple[list[Path], dict[str, str]]:
+        """Draws what a config is trained on, as ``resnest-dense show-data`` says; the
+        pictures, and the files that could not be shown, with why."""
 
     @abstractmethod
     def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], out: Path,
@@ -114,12 +117,12 @@ class _Detectron2(Framework):
 
     def open(self, config: str, checkpoint: str, *, device: str | None = None,
              threshold: float = 0.5, classes: str | None = None) -> Predictor:
-        from resnest_dense.d2.predict.predictions import annotate_detections, write_detections
+        from resnest_dense.d2.predict.predictions import annotate_detections, open_results
         from resnest_dense.d2.predict.predictor import DetectionPredictor
 
         detector = DetectionPredictor(config, checkpoint, device=device, threshold=threshold,
                                       classes=classes)
-        return Predictor(detector.model, detector, partial(write_detections, detector),
+        return Predictor(detector.model, detector, partial(open_results, detector.classes),
                          partial(annotate_detections, detector), "pictures and detections.json")
 
     def analyze(self, config: str, size: tuple[int, int] | None) -> Analysis:
@@ -137,7 +140,7 @@ class _Detectron2(Framework):
 
         return make_subject(config, checkpoint, options)
 
-    def show_data(self, args: argparse.Namespace) -> list[Path]:
+    def show_data(self, args: argparse.Namespace) -> tuple[list[Path], dict[str, str]]:
         from resnest_dense.d2.data.show import show_lazy_training_data, show_training_data
         from resnest_dense.d2.train import read_training_data
 
@@ -169,7 +172,7 @@ class _MMSegmentation(Framework):
         segmentor = predict.SegmentationPredictor(config, checkpoint, device=device)
         return Predictor(segmentor.model,
                          lambda image: segmentor(np.ascontiguousarray(image[:, :, ::-1])),  # BGR
-                         partial(predict.write_predictions, segmentor),
+                         partial(predict.open_results, segmentor),
                          partial(predict.annotate_segments, segmentor), "labels and overlays")
 
     def analyze(self, config: str, size: tuple[int, int] | None) -> Analysis:
@@ -187,7 +190,7 @@ class _MMSegmentation(Framework):
 
         return make_subject(config, checkpoint, options)
 
-    def show_data(self, args: argparse.Namespace) -> list[Path]:
+    def show_data(self, args: argparse.Namespace) -> tuple[list[Path], dict[str, str]]:
         from resnest_dense.mmseg.run.settings import read_config
         from resnest_dense.mmseg.run.show import show_training_data
 

@@ -10,9 +10,10 @@ import argparse
 import sys
 
 from resnest_dense.cli import run_tool
-from resnest_dense.d2.predict.predictions import annotate_detections, write_detections
+from resnest_dense.d2.predict.predictions import annotate_detections, open_results
 from resnest_dense.d2.predict.predictor import DetectionPredictor
-from resnest_dense.data.media import find_images
+from resnest_dense.data.inputs import find_images
+from resnest_dense.data.results import each_image, tell_failures
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -29,16 +30,18 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     images = find_images(args.input or ())
     predictor = DetectionPredictor(args.config_file, overrides=args.opts,
                                    threshold=args.confidence_threshold)
-    if images:
-        found = write_detections(predictor, images, args.output)
-        print(f"{len(found)} detections in {len(images)} images: see {args.output}")
-    else:
+    if not images:
         frames = annotate_detections(predictor, args.video_input, args.output)
         print(f"{frames} frames: see {args.output}")
+        return 0
+    with open_results(predictor.classes, args.output) as write:
+        failures = each_image(images, predictor, write)
+    print(f"{len(images) - len(failures)} images: see {args.output}")
+    return tell_failures(failures, len(images), args.output)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from resnest_dense.analysis.attention import BlockAttention
+from resnest_dense.files import beside
 
 __all__ = ["draw_attention", "write_attention"]
 
@@ -26,17 +27,18 @@ def write_attention(blocks: Sequence[BlockAttention], image: np.ndarray, out: Pa
         blocks: what was recorded.
         image: (H, W, 3) RGB, uint8.
         out: folder.
-        stem: what the files are called after.
+        stem: what the files are called after; may begin with folders.
     """
-    out.mkdir(parents=True, exist_ok=True)
     files = [out / f"{stem}_attention.png", out / f"{stem}_attention.json"]
-    draw_attention(blocks, image).savefig(files[0], dpi=110)
+    with beside(files[0]) as part:
+        draw_attention(blocks, image).savefig(part, dpi=110, format="png")
     rows = [{"stage": b.stage, "block": b.block, "channels": b.weights.shape[1],
              "share_of_channels": [round(share, 4) for share in b.shares()],
              "mean_weight": [round(weight, 4) for weight in b.weights.mean(dim=1).tolist()]}
             for b in blocks]
     content = {"radix": len(blocks[0].weights), "blocks": rows}
-    files[1].write_text(json.dumps(content, indent=1) + "\n")
+    with beside(files[1]) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n")
     return files
 
 

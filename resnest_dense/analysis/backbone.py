@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from resnest_dense.analysis.counting import Analysis, analyze, model_parts
+from resnest_dense.analysis.machine import pick_device
 from resnest_dense.create import create_backbone
 from resnest_dense.nn import ResNeSt
 from resnest_dense.weights import InputContract, load
@@ -46,9 +47,8 @@ def open_backbone(name: str, checkpoint: str, device: str | None = None
     Raises:
         ResNeStError: no such weights, or weights of another network.
     """
-    net = create_backbone(name)
+    device, net = pick_device(device), create_backbone(name)
     contract = (load(net, checkpoint).contract or IMAGENET).scaled(1)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     net.to(device).eval()
 
     @torch.inference_mode()

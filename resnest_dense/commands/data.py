@@ -61,8 +61,10 @@ def _check_data(args: argparse.Namespace) -> int:
     return int(any(report.errors for report in reports))
 
 
-def _show_data(args: argparse.Namespace) -> None:
+def _show_data(args: argparse.Namespace) -> int:
+    from resnest_dense.data.results import tell_failures
     from resnest_dense.frameworks import find_framework
 
-    pictures = find_framework(args.config).show_data(args)
+    pictures, failures = find_framework(args.config).show_data(args)
     print(f"{len(pictures)} pictures in {args.out}")
+    return tell_failures(failures, len(pictures) + len(failures), args.out)

@@ -1,11 +1,15 @@
 """Commands that run a model on images."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnest_dense.errors import ResNeStValueError
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from resnest_dense.analysis import BlockAttention
     from resnest_dense.frameworks import Predictor
     from resnest_dense.runtime.files import ExportedPredictor
 
@@ -28,17 +32,18 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command.set_defaults(run=_predict)
 
     command = commands.add_parser("attention", help="draw which radix split each channel chose for "
-                                  "an image")
+                                  "images")
     command.add_argument("model", help="an architecture, or a config as for predict")
     command.add_argument("checkpoint", help="a path, or a name in the catalog")
-    command.add_argument("image", help="a file")
+    command.add_argument("images", nargs="+", help="images, folders or patterns")
     command.add_argument("--out", default="attention", metavar="DIR", help="where to write")
     command.add_argument("--device", help="such as cpu or cuda:1 (default: a GPU if there is one)")
     command.set_defaults(run=_attention)
 
 
-def _predict(args: argparse.Namespace) -> None:
-    from resnest_dense.data.media import find_images, split_videos
+def _predict(args: argparse.Namespace) -> int:
+    from resnest_dense.data.inputs import find_images, split_videos
+    from resnest_dense.data.results import attempt, each_image, tell_failures
     from resnest_dense.runtime.session import SUFFIXES
 
     exported = args.model.endswith(SUFFIXES)
@@ -49,12 +54,16 @@ def _predict(args: argparse.Namespace) -> None:
     stills, videos = split_videos(inputs)
     images = find_images(stills)
     predictor = _open(args, checkpoint)
+    failures: dict[str, str] = {}
     if images:
-        predictor.write(images, args.out)
-        print(f"{len(images)} images: {predictor.written} in {args.out}")
+        with predictor.open_results(args.out) as write:
+            failures = each_image(images, predictor.run, write)
+        print(f"{len(images) - len(failures)} images: {predictor.written} in {args.out}")
     for video in videos:
-        frames = predictor.annotate(video, args.out)
-        print(f"{video}, {frames} frames: {video.stem}.mp4 and {video.stem}.json in {args.out}")
+        with attempt(str(video), failures):
+            frames = predictor.annotate(video, args.out)
+            print(f"{video}, {frames} frames: {video.stem}.mp4 and {video.stem}.json in {args.out}")
+    return tell_failures(failures, len(images) + len(videos), args.out)
 
 
 def _open(args: argparse.Namespace, checkpoint: str) -> "Predictor | ExportedPredictor":
@@ -71,18 +80,24 @@ def _open(args: argparse.Namespace, checkpoint: str) -> "Predictor | ExportedPre
     return ExportedPredictor(args.model, **options)
 
 
-def _attention(args: argparse.Namespace) -> None:
-    from pathlib import Path
-
+def _attention(args: argparse.Namespace) -> int:
     from resnest_dense.analysis import record_attention
     from resnest_dense.analysis.attention_figure import write_attention
-    from resnest_dense.data.media import find_images, read_rgb
+    from resnest_dense.data.inputs import ImageFile, find_images
+    from resnest_dense.data.results import each_image, tell_failures
     from resnest_dense.frameworks import open_model
 
-    path = find_images([args.image])[0]
-    image = read_rgb(path)
+    images = find_images(args.images)
     model, run = open_model(args.model, args.checkpoint, args.device)
-    with record_attention(model) as recording:
-        run(image)
-    for file in write_attention(recording.blocks(), image, Path(args.out), path.stem):
-        print(file)
+
+    def record(image: "np.ndarray") -> "list[BlockAttention]":
+        with record_attention(model) as recording:
+            run(image)
+        return recording.blocks()
+
+    def write(blocks: "list[BlockAttention]", image: "np.ndarray", file: ImageFile,
+              number: int) -> None:
+        for path in write_attention(blocks, image, Path(args.out), file.stem):
+            print(path)
+
+    return tell_failures(each_image(images, record, write), len(images), args.out)

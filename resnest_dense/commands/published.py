@@ -52,9 +52,10 @@ def _zoo(args: argparse.Namespace) -> None:
     from resnest_dense import list_architectures
     from resnest_dense.configs import FOLDERS
     from resnest_dense.frameworks import analyze_config
+    from resnest_dense.progress import progress
     from resnest_dense.published.zoo import Figures, config_rows, render
 
     names = [*list_architectures(), *(row for folder in FOLDERS for row in config_rows(folder))]
-    figures = {name: Figures.of(analyze_config(name)) for name in names}
+    figures = {name: Figures.of(analyze_config(name)) for name in progress(names, "networks")}
     Path(args.out).write_text(render(figures), encoding="utf-8")
     print(f"{args.out}: {len(names)} networks and configs")

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 
 __all__ = ["add_commands"]
 
@@ -59,13 +58,7 @@ def _weights_show(args: argparse.Namespace) -> None:
 def _weights_get(args: argparse.Namespace) -> None:
     from resnest_dense.weights import fetch
 
-    def show(done: int, total: int | None) -> None:
-        whole = f" of {total / 1e6:.1f}" if total else ""
-        print(f"\r{done / 1e6:.1f}{whole} MB", end="", file=sys.stderr, flush=True)
-
-    path = fetch(args.name, progress=show)
-    print(file=sys.stderr)
-    print(path)
+    print(fetch(args.name))
 
 
 def _weights_verify(args: argparse.Namespace) -> None:

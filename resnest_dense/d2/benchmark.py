@@ -11,8 +11,9 @@ from detectron2.utils.events import EventStorage
 from torch import Tensor, nn
 
 from resnest_dense.analysis.speed import ModelCase
+from resnest_dense.config_errors import explained
 from resnest_dense.configs import find_config
-from resnest_dense.d2.config import get_cfg, load_lazy_config
+from resnest_dense.d2.config import load_lazy_config, load_yaml_config
 
 __all__ = ["DetectorCase"]
 
@@ -27,16 +28,16 @@ class DetectorCase(ModelCase):
 
     def read_config(self) -> CfgNode:
         """The config of a YAML file."""
-        cfg = get_cfg()
-        cfg.merge_from_file(str(find_config(self.config, "detectron2")))
+        cfg = load_yaml_config(find_config(self.config, "detectron2"))
         cfg.MODEL.DEVICE = self.device
         return cfg
 
     def build(self) -> nn.Module:
         path = find_config(self.config, "detectron2")
-        if path.suffix == ".py":
-            return instantiate(load_lazy_config(path).model)
-        return build_model(self.read_config())
+        with explained(path):
+            if path.suffix == ".py":
+                return instantiate(load_lazy_config(path).model)
+            return build_model(self.read_config())
 
     def prepare(self, *, training: bool) -> nn.Module:
         """A model whose heads get 1000 boxes an image in eval: how many random weights would

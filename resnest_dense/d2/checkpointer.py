@@ -14,6 +14,7 @@ from torch import nn
 
 from resnest_dense.errors import ResNeStError
 from resnest_dense.weights import LoadReport, catalog, check_contract, prepare
+from resnest_dense.weights.files import split_part
 from resnest_dense.weights.matching import has_one_backbone
 from resnest_dense.weights.report import Mismatch
 from resnest_dense.weights.source import locate, open_weights
@@ -28,8 +29,9 @@ _stock_load_file = DetectionCheckpointer._load_file
 
 def load(self: DetectionCheckpointer, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """In place of ``DetectionCheckpointer.load``: finds the file by a name in the catalog too."""
+    self._resnest_part = ""
     if path and has_one_backbone(self.model):
-        path = path.removesuffix(_HEURISTICS)
+        path, self._resnest_part = split_part(path.removesuffix(_HEURISTICS))
         # Schemes of detectron2's own ("detectron2://") are left to it.
         if path in catalog.names() or urlsplit(path).scheme in ("", "http", "https", "file"):
             path = str(locate(path))
@@ -49,7 +51,8 @@ def load_file(self: DetectionCheckpointer, filename: str) -> dict[str, Any]:
     """
     if not has_one_backbone(self.model):
         return _stock_load_file(self, filename)
-    weights = open_weights(filename)
+    part = getattr(self, "_resnest_part", "")
+    weights = open_weights(f"{filename}#{part}" if part else filename)
     values, report = prepare(self.model, weights, logger=self.logger)
     _check_input(self.model, report)
     if _is_backbone_alone(report):

@@ -5,17 +5,19 @@ import builtins
 import logging
 import os
 from collections.abc import Sequence
-from pathlib import PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from detectron2.config import CfgNode, LazyConfig
 from detectron2.config import get_cfg as get_stock_cfg
 from omegaconf import DictConfig
 
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.config_errors import explained
+from resnest_dense.d2.config_keys import merge_file, merge_overrides, require_keys
+from resnest_dense.errors import ResNeStValueError, near
 from resnest_dense.weights import catalog
 
-__all__ = ["add_resnest_config", "get_cfg", "load_lazy_config"]
+__all__ = ["add_resnest_config", "get_cfg", "load_lazy_config", "load_yaml_config"]
 
 _PLAIN_BUILDERS = ("build_resnet_backbone", "build_resnet_fpn_backbone",
                    "build_retinanet_resnet_fpn_backbone")
@@ -28,13 +30,41 @@ _logger = logging.getLogger(__name__)
 
 def load_lazy_config(path: str | PurePath, overrides: Sequence[str] = ()) -> DictConfig:
     """The LazyConfig of a ``.py`` file (or of the ``.yaml`` that its run saved), with ``key=value``
-    overrides. Raises whatever the file does."""
+    overrides.
+
+    Raises:
+        ResNeStValueError: the file cannot be read, or an override cannot be applied.
+    """
     stock_import = builtins.__import__
     try:
-        return LazyConfig.apply_overrides(LazyConfig.load(str(path)), list(overrides))
+        with explained(path):
+            cfg = LazyConfig.load(str(path))
     finally:
         # Where the file raises, detectron2 (0.6, sources of 2026-06) leaves its own one in.
         builtins.__import__ = stock_import
+    for word in overrides:
+        key, equals, _ = word.partition("=")
+        if not equals:
+            raise ResNeStValueError(f"{word!r}: {path} is a LazyConfig, whose overrides are "
+                                    "key=value, such as train.max_iter=100.")
+        if key.split(".")[0] not in cfg:
+            raise ResNeStValueError(f"{word!r}: {path} has no {key!r}. {near(key, map(str, cfg))}")
+        with explained(f"{path} with {word!r}"):
+            LazyConfig.apply_overrides(cfg, [word])
+    return cfg
+
+
+def load_yaml_config(path: str | PurePath, overrides: Sequence[str] = ()) -> CfgNode:
+    """The config of a YAML file and its bases, with ``KEY VALUE`` overrides.
+
+    Raises:
+        ResNeStValueError: a file that cannot be read, an unknown key, a value of another type.
+    """
+    cfg = get_cfg()
+    with explained(path):
+        merge_file(cfg, str(path))
+    merge_overrides(cfg, overrides)
+    return cfg
 
 
 def add_resnest_config(cfg: CfgNode) -> None:
@@ -72,11 +102,18 @@ def get_cfg() -> CfgNode:
 class _ResNeStConfig(CfgNode):
     @classmethod
     def load_yaml_with_base(cls, filename: str, allow_unsafe: bool = False) -> dict[str, Any]:
-        if os.fspath(filename).endswith(".py"):
+        name = os.fspath(filename)
+        if name.endswith(".py"):
             raise ResNeStValueError(
                 f"{filename} is a LazyConfig: run it with detectron2's lazyconfig_train_net.py.")
         # Called for each file of a chain of `_BASE_` with what lies behind it merged in.
-        return _read_as_official(super().load_yaml_with_base(filename, allow_unsafe), filename)
+        if "://" not in name and not Path(name).is_file():
+            raise FileNotFoundError(2, "named by _BASE_", name)  # for the file that names it
+        with explained(name):
+            if "://" not in name:
+                require_keys(name)
+            loaded = super().load_yaml_with_base(filename, allow_unsafe)
+        return _read_as_official(loaded, filename)
 
     def merge_from_other_cfg(self, cfg_other: CfgNode) -> None:
         # yacs merges nodes of the same class only, and those below this root are stock ones, also
@@ -131,5 +168,6 @@ def _is_official_panoptic(model: dict[str, Any]) -> bool:
 
 
 def _node(keys: dict[str, Any], name: str) -> dict[str, Any]:
-    # A node without keys is None in YAML.
-    return keys.get(name) or {}
+    # A node without keys is None in YAML, and a user may have put a value there.
+    node = keys.get(name)
+    return node if isinstance(node, dict) else {}

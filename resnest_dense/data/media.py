@@ -1,92 +1,23 @@
-"""The images and videos that a user names: found, read, and videos drawn on frame by frame."""
+"""Videos, drawn on frame by frame."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from glob import glob
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from resnest_dense.errors import ResNeStError, ResNeStValueError
+from resnest_dense.files import beside
+from resnest_dense.progress import progress
 
 try:
     import cv2  # comes with either framework; images are found and read without it
 except ImportError:
     cv2 = None  # type: ignore[assignment]
 
-__all__ = ["annotate_video", "find_images", "read_rgb", "split_videos", "unique_stems"]
+__all__ = ["annotate_video"]
 
-_VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 _FALLBACK_RATE = 25.0  # frames a second, for files that do not say
-
-
-def find_images(sources: Iterable[str | Path]) -> list[Path]:
-    """The images among files, folders (their direct contents) and glob patterns, in order.
-
-    Raises:
-        ResNeStValueError: a source without an image in it.
-    """
-    endings = {ending for ending, kind in Image.registered_extensions().items()
-               if kind in Image.OPEN and ending not in _VIDEOS}
-    found: dict[Path, None] = {}
-    for source in map(str, sources):
-        if Path(source).is_file():
-            paths = [Path(source)]
-        else:
-            is_folder = Path(source).is_dir()
-            there = Path(source).iterdir() if is_folder else map(Path, glob(source, recursive=True))
-            paths = sorted(path for path in there if path.suffix.lower() in endings)
-        if not paths:
-            raise ResNeStValueError(
-                f"{source}: no image there; name a file, a folder or a pattern.")
-        found.update(dict.fromkeys(paths))
-    return list(found)
-
-
-def split_videos(sources: Iterable[str]) -> tuple[list[str], list[Path]]:
-    """What is not a video by its suffix, and the videos (of patterns, those that they fit).
-
-    Raises:
-        ResNeStValueError: a video that does not exist.
-    """
-    others, videos = [], []
-    for source in sources:
-        if Path(source).suffix.lower() not in _VIDEOS:
-            others.append(source)
-            continue
-        found = [Path(source)] if Path(source).is_file() else sorted(map(Path, glob(source)))
-        if not found:
-            raise ResNeStValueError(f"{source}: no video there.")
-        videos += found
-    return others, videos
-
-
-def unique_stems(paths: Sequence[Path]) -> list[str]:
-    """The names without suffix, under which what belongs to each file is written.
-
-    Raises:
-        ResNeStValueError: two files with the same one.
-    """
-    seen: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in seen:
-            raise ResNeStValueError(f"{path} and {seen[path.stem]} would be written to the same "
-                                    f"{path.stem}.png: give them one at a time, or rename one.")
-        seen[path.stem] = path
-    return list(seen)
-
-
-def read_rgb(path: Path) -> np.ndarray:
-    """The image (H, W, 3) uint8 in RGB, turned as its camera says.
-
-    Raises:
-        ResNeStValueError: a file that is no image.
-    """
-    try:
-        return np.array(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ResNeStValueError(f"{path} is no image that can be read: {error}") from error
 
 
 def annotate_video(path: Path, out: Path,
@@ -130,20 +61,34 @@ def _annotate(video: "cv2.VideoCapture", target: Path,
               annotate: Callable[[np.ndarray], tuple[np.ndarray, object]]) -> int:
     size = [int(video.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
     rate = video.get(cv2.CAP_PROP_FPS) or _FALLBACK_RATE
-    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
-    if not writer.isOpened():
-        raise ResNeStError(f"{target} cannot be written by this opencv.")
     head = json.dumps({"fps": rate, "width": size[0], "height": size[1]})
     count = 0
-    try:
-        with open(target.with_suffix(".json"), "w", encoding="utf-8") as file:
-            file.write(head[:-1] + ', "frames": [')
-            while (read := video.read())[0]:
-                drawn, found = annotate(np.ascontiguousarray(read[1][:, :, ::-1]))
-                writer.write(np.ascontiguousarray(drawn[:, :, ::-1]))
-                file.write(",\n" * bool(count) + json.dumps({"frame": count, "found": found}))
-                count += 1
-            file.write("]}\n")
-    finally:
-        writer.release()
+    # OpenCV chooses the format by the ending.
+    with beside(target.with_suffix(".json")) as found_part, beside(target) as part:
+        drawn_part = part.with_name(f".{target.name}")
+        writer = cv2.VideoWriter(str(drawn_part), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
+        if not writer.isOpened():
+            raise ResNeStError(f"{target} cannot be written by this opencv.")
+        try:
+            with open(found_part, "w", encoding="utf-8") as file:
+                file.write(head[:-1] + ', "frames": [')
+                for frame in progress(_frames(video), "frames", total=_length(video)):
+                    drawn, found = annotate(frame)
+                    writer.write(np.ascontiguousarray(drawn[:, :, ::-1]))
+                    file.write(",\n" * bool(count) + json.dumps({"frame": count, "found": found}))
+                    count += 1
+                file.write("]}\n")
+        finally:
+            writer.release()
+            drawn_part.rename(part)
     return count
+
+
+def _frames(video: "cv2.VideoCapture") -> Iterator[np.ndarray]:
+    while (read := video.read())[0]:
+        yield np.ascontiguousarray(read[1][:, :, ::-1])
+
+
+def _length(video: "cv2.VideoCapture") -> int | None:
+    count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))  # negative or 0 where unknown
+    return count if count > 0 else None

@@ -81,11 +81,11 @@ def _nodes(graph: Any) -> Iterator[Any]:
 
 
 @symbolic_helper.parse_args(*"vvvvviiiiiiiib")
-def _deform_conv(g: Any, x: Any, weight: Any, offset: Any, mask: Any, bias: Any, *numbers: int
-                 ) -> Any:
+def _deform_conv(g: Any, x: Any, weight: Any, offset: Any, mask: Any, bias: Any, stride_h: int,
+                 stride_w: int, pad_h: int, pad_w: int, dilation_h: int, dilation_w: int,
+                 groups: int, offset_groups: int, use_mask: bool) -> Any:
     """torchvision's operator, whose offsets are ordered as ONNX's."""
-    strides, padding, dilation = numbers[:2], numbers[2:4], numbers[4:6]
-    groups, offset_groups, use_mask = numbers[6:]
-    inputs = [x, weight, offset, bias] + [mask] * use_mask
-    return g.op("DeformConv", *inputs, strides_i=strides, pads_i=[*padding, *padding],
-                dilations_i=dilation, group_i=groups, offset_group_i=offset_groups)
+    return g.op("DeformConv", x, weight, offset, bias, *[mask] * use_mask,
+                strides_i=[stride_h, stride_w], pads_i=[pad_h, pad_w] * 2,
+                dilations_i=[dilation_h, dilation_w], group_i=groups,
+                offset_group_i=offset_groups)

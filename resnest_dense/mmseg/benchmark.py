@@ -10,7 +10,8 @@ from mmengine.structures import PixelData
 from torch import Tensor, nn
 
 from resnest_dense.analysis.speed import ModelCase
-from resnest_dense.configs import find_config
+from resnest_dense.config_errors import explained
+from resnest_dense.mmseg.config import load_config
 
 __all__ = ["SegmentorCase"]
 
@@ -21,14 +22,15 @@ class SegmentorCase(ModelCase):
 
     def read_config(self) -> Config:
         """Its config; no weights are fetched."""
-        cfg = Config.fromfile(find_config(self.config, "mmseg"))
+        cfg = load_config(self.config)
         cfg.model.pretrained = cfg.model.backbone.init_cfg = None
         cfg.model.data_preprocessor.size = self.size  # what training images are padded to
         return cfg
 
     def build(self) -> nn.Module:
         init_default_scope("mmseg")
-        return MODELS.build(self.read_config().model)
+        with explained(self.config):
+            return MODELS.build(self.read_config().model)
 
     def draw_batch(self, *, training: bool) -> dict:
         from mmseg.structures import SegDataSample

@@ -14,13 +14,15 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from logging import Logger
+from pathlib import Path
+from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config.utils import MODULE2PACKAGE
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, MMLogger
 from mmengine.model import BaseModel
 from mmengine.runner import checkpoint
 from torch import Tensor, nn
@@ -29,7 +31,14 @@ from resnest_dense.errors import ResNeStError
 from resnest_dense.mmseg.loading import check_input, fit_state, note_source, unwrap
 from resnest_dense.nn import ResNeSt
 from resnest_dense.patching import Patch
+from resnest_dense.weights.files import (
+    choose_part,
+    find_alternatives,
+    read_checkpoint,
+    split_part,
+)
 from resnest_dense.weights.matching import has_one_backbone
+from resnest_dense.weights.source import note_alternatives
 
 __all__ = ["PATCHES", "install", "run_history_allowed", "segmentation_package", "uninstall"]
 
@@ -40,11 +49,23 @@ _stock_read = checkpoint.CheckpointLoader.load_checkpoint.__func__
 
 
 def _read(cls: type, filename: str, *args: Any, **kwargs: Any) -> Any:
-    with run_history_allowed():
-        content = _stock_read(cls, filename, *args, **kwargs)
+    filename, part = split_part(str(filename))
+    try:
+        with run_history_allowed():
+            content = _stock_read(cls, filename, *args, **kwargs)
+    except (RuntimeError, EOFError, ValueError, UnpicklingError):
+        if Path(filename).is_file():
+            read_checkpoint(filename)  # says in one line what is wrong with it
+        raise
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if part:
+        state = OrderedDict(choose_part(content, part, filename))
+        content = {**content, "state_dict": state}
+    elif isinstance(content, Mapping) and isinstance(state, Mapping):
+        for note in note_alternatives(filename, find_alternatives(content, state)):
+            MMLogger.get_current_instance().info("%s: %s", filename, note)
     if isinstance(state, OrderedDict):  # as torch makes them; a plain dict takes no attributes
-        note_source(state, str(filename))
+        note_source(state, filename)
     return content
 
 

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from mmengine.config import Config
-
-from resnest_dense.configs import find_config
+from resnest_dense.mmseg.config import load_config
 
 __all__ = ["shipped_config"]
 
@@ -25,4 +23,4 @@ def shipped_config(name: str) -> dict[str, Any]:
     Raises:
         ResNeStValueError: no such config; the message lists the nearest names.
     """
-    return dict(Config.fromfile(find_config(name, "mmseg"), lazy_import=False).items())
+    return dict(load_config(name, lazy_import=False).items())

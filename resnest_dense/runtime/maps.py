@@ -1,5 +1,5 @@
-"""Maps on their way out of a graph, by bilinear filters as products of matrices: labels of an
-image's pixels, and the pixels of each object's mask."""
+"""Maps on their way out of a graph, by bilinear filters: labels of an image's pixels, and the
+pixels of each object's mask."""
 
 from dataclasses import dataclass
 
@@ -7,36 +7,33 @@ import numpy as np
 
 __all__ = ["Mask", "label_pixels", "paste_mask", "resize_maps"]
 
-_TILE = 64  # side of the squares that labels are computed in; their logits stay in the cache
+_TILE = 32  # side of the squares that labels are computed in
 
 
-def _resizing(given: int, wanted: int, align_corners: bool) -> np.ndarray:
-    """The matrix (wanted, given) float32 that does to one axis what torch's bilinear
-    ``interpolate`` does: resized maps are ``rows @ map @ columns.T``."""
+def _positions(given: int, wanted: int, align_corners: bool) -> np.ndarray:
+    """Where in an axis of ``given`` pixels torch's ``interpolate`` takes its ``wanted`` samples."""
     step = np.arange(wanted, dtype=np.float32)
     if align_corners:
-        position = step * np.float32((given - 1) / max(wanted - 1, 1))
-    else:
-        position = ((step + 0.5) * np.float32(given / wanted) - 0.5).clip(0)
-    return _sampling(position.clip(0, given - 1), given)
+        return (step * np.float32((given - 1) / max(wanted - 1, 1))).clip(0, given - 1)
+    return ((step + np.float32(0.5)) * np.float32(given / wanted) - np.float32(0.5)).clip(
+        0, given - 1)
 
 
-def _sampling(position: np.ndarray, given: int) -> np.ndarray:
-    """The matrix that takes samples at positions in pixels; nothing is beyond the borders."""
-    first = np.floor(position).astype(np.int64)
-    share = (position - first).astype(np.float32)
-    matrix = np.zeros((len(position), given + 2), np.float32)  # a column on each side, cut off
-    rows = np.arange(len(position))
-    matrix[rows, (first + 1).clip(0, given + 1)] = 1 - share
-    matrix[rows, (first + 2).clip(0, given + 1)] += share
-    return matrix[:, 1:-1]
+def _sample(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """What is at positions between the entries of ``values`` (n, ...); 0 is beyond them."""
+    first = np.floor(positions)
+    share = (positions - first).astype(np.float32).reshape(-1, *[1] * (values.ndim - 1))
+    first = first.astype(np.int64).clip(-2, len(values)) + 2
+    padded = np.pad(values, [(2, 2), *[(0, 0)] * (values.ndim - 1)])
+    return padded[first] * (1 - share) + padded[first + 1] * share
 
 
 def resize_maps(maps: np.ndarray, size: tuple[int, int], align_corners: bool) -> np.ndarray:
-    """Maps (C, h, w) float32 at another height and width."""
-    rows, columns = (_resizing(given, wanted, align_corners)
+    """Maps (C, h, w) float32 at another height and width, as torch's bilinear ``interpolate``."""
+    rows, columns = (_positions(given, wanted, align_corners)
                      for given, wanted in zip(maps.shape[1:], size))
-    return rows @ (maps @ columns.T)
+    high = _sample(maps.transpose(1, 0, 2), rows)
+    return _sample(high.transpose(2, 1, 0), columns).transpose(1, 2, 0)
 
 
 def label_pixels(logits: np.ndarray, padded: tuple[int, int], resized: tuple[int, int],
@@ -44,20 +41,24 @@ def label_pixels(logits: np.ndarray, padded: tuple[int, int], resized: tuple[int
     """The class with the largest logit of each pixel, (H, W) uint8, of an image of ``size``.
 
     The logits (C, h, w) are resized to the graph's input (``padded``), cut to the image in it
-    (``resized``) and resized to the image, as both frameworks do: two filters, whose matrices
-    multiply to one.
+    (``resized``) and resized to the image, as both frameworks do: two filters, which are one matrix
+    for the rows and one for the columns.
     """
     rows, columns = (
-        _resizing(inner, outer, align_corners) @ _resizing(given, whole, align_corners)[:inner]
+        _sample(_sample(np.eye(given, dtype=np.float32), _positions(given, whole, align_corners))
+                [:inner], _positions(inner, outer, align_corners))
         for given, whole, inner, outer in zip(logits.shape[1:], padded, resized, size))
+    # The largest is sought along memory. The products are so small that BLAS starts no threads,
+    # which would fight with those of the runtime.
+    last = np.ascontiguousarray(logits.transpose(2, 1, 0))
     labels = np.empty(size, np.uint8)
-    for left in range(0, size[1], _TILE):
-        across, wide = _band(columns[left:left + _TILE])
-        strip = logits[:, :, wide] @ across.T
-        for top in range(0, size[0], _TILE):
-            down, high = _band(rows[top:top + _TILE])
-            tile = np.matmul(down, strip[:, high])
-            labels[top:top + _TILE, left:left + _TILE] = tile.argmax(axis=0)
+    for top in range(0, size[0], _TILE):
+        down, high = _band(rows[top:top + _TILE])
+        strip = np.matmul(down, last[:, high]).transpose(1, 0, 2)
+        for left in range(0, size[1], _TILE):
+            across, wide = _band(columns[left:left + _TILE])
+            tile = np.matmul(across, strip[:, wide])
+            labels[top:top + _TILE, left:left + _TILE] = tile.argmax(axis=2)
     return labels
 
 
@@ -95,7 +96,7 @@ def paste_mask(probabilities: np.ndarray, box: np.ndarray, size: tuple[int, int]
     start = np.maximum(np.floor(box[:2]) - 1, 0).astype(int)
     end = np.minimum(np.ceil(box[2:]) + 1, size[::-1]).astype(int)
     columns, rows = (
-        _sampling((np.arange(start[i], end[i], dtype=np.float32) + np.float32(0.5) - box[i])
-                  / (box[i + 2] - box[i]) * count - np.float32(0.5), count)
-        for i, count in ((0, probabilities.shape[1]), (1, probabilities.shape[0])))
-    return Mask(int(start[1]), int(start[0]), rows @ probabilities @ columns.T >= 0.5)
+        (np.arange(start[i], end[i], dtype=np.float32) + np.float32(0.5) - box[i])
+        / (box[i + 2] - box[i]) * probabilities.shape[1 - i] - np.float32(0.5) for i in (0, 1))
+    window = _sample(_sample(probabilities, rows).T, columns).T >= 0.5
+    return Mask(int(start[1]), int(start[0]), window)

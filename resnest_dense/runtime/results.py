@@ -1,6 +1,7 @@
 """What a model has found in an image, in pixels of that image, and as COCO's formats put it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,16 +12,11 @@ from resnest_dense.runtime.maps import Mask
 __all__ = ["Detections", "Found", "Labels", "Segments", "combine"]
 
 
-@dataclass(frozen=True)
-class Segments:
+class Segments(NamedTuple):
     """A panoptic map: 0 where nothing is."""
 
     ids: np.ndarray  # (H, W) int32
     infos: list[dict]  # of each segment: id, isthing, category_id (of the network), score or area
-
-    def coco(self, classes: Classes) -> list[dict]:
-        """``segments_info`` of COCO's panoptic format."""
-        return [_coco_segment(self.ids == info["id"], info, classes) for info in self.infos]
 
 
 @dataclass(frozen=True)
@@ -95,13 +91,3 @@ def combine(found: Detections, stuff: np.ndarray, rules: Panoptic) -> Segments:
                           "area": area})
             ids[free] = len(infos)
     return Segments(ids, infos)
-
-
-def _coco_segment(mask: np.ndarray, info: dict, classes: Classes) -> dict:
-    ids = classes.ids if info["isthing"] else classes.stuff_ids
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    box = [int(one) for one in (columns[0], rows[0], columns[-1] - columns[0] + 1,
-                                rows[-1] - rows[0] + 1)]
-    score = {"score": info["score"]} if "score" in info else {}
-    return {"id": info["id"], "category_id": ids[info["category_id"]], "area": int(mask.sum()),
-            "bbox": box, "iscrowd": 0, **score}

@@ -30,26 +30,31 @@ class Runner:
     Args:
         path: an ONNX (``.onnx``) or OpenVINO (``.xml``) file that ``resnest-dense export`` wrote.
         device: "cpu" (also when None), or what else the runtime knows.
-        threshold: least score of a detection, 0 to 1.
+        threshold: least score of a detection, 0 to 1; None for what the file says, of things among
+            stuff too.
 
     Raises:
         ResNeStError: a file that cannot be run, see :func:`open_session`; features, which find
             nothing; a threshold below the one that the graph was exported with.
     """
 
-    def __init__(self, path: str | Path, *, device: str | None = None, threshold: float = 0.5):
-        if not 0 <= threshold <= 1:
+    def __init__(self, path: str | Path, *, device: str | None = None,
+                 threshold: float | None = 0.5):
+        if threshold is not None and not 0 <= threshold <= 1:
             raise ResNeStValueError(f"threshold={threshold}: use a number from 0 to 1.")
         session = open_session(path, device)
         self.contract, self._run = session.contract, session.run
         if self.contract.task == "features":
             raise ResNeStError(f"{path} gives features, which are no results: run it with "
                                "onnxruntime or OpenVINO itself.")
-        least = self.contract.thresholds
-        if least is not None and threshold < least.score:
-            raise ResNeStValueError(f"threshold={threshold}: {path} was exported with "
-                                    f"{least.score} and has left out what scores less.")
-        self.threshold = threshold
+        least = self.contract.thresholds.score if self.contract.thresholds else 0.0
+        if threshold is not None and threshold < least:
+            raise ResNeStValueError(f"threshold={threshold}: {path} was exported with {least} and "
+                                    "has left out what scores less.")
+        self._threshold = least if threshold is None else threshold
+        self._rules = self.contract.panoptic
+        if self._rules and threshold is not None:
+            self._rules = replace(self._rules, score=threshold)
 
     def __call__(self, image: np.ndarray) -> Found:
         """What is found in an image (H, W, 3), RGB, uint8; grey and RGBA do as well."""
@@ -106,11 +111,10 @@ class Runner:
             self.contract.align_corners)
         if labels is not None and not self.contract.detects:
             return Labels(labels)
-        found = _detections(output, inner, size, self.threshold)
-        if labels is None or self.contract.panoptic is None:
+        found = _detections(output, inner, size, self._threshold)
+        if labels is None or self._rules is None:
             return found
-        rules = replace(self.contract.panoptic, score=self.threshold)
-        return replace(found, segments=combine(found, labels, rules))
+        return replace(found, segments=combine(found, labels, self._rules))
 
     def _logits(self, images: np.ndarray) -> np.ndarray:
         def run(images: np.ndarray) -> np.ndarray:

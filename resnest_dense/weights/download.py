@@ -12,6 +12,7 @@ import torch
 from filelock import FileLock
 
 from resnest_dense.errors import ResNeStError
+from resnest_dense.progress import counting
 from resnest_dense.weights import catalog, transfer
 from resnest_dense.weights.catalog import Entry
 from resnest_dense.weights.transfer import AddressFailed, Digests, Progress
@@ -51,7 +52,8 @@ def fetch(source: Entry | str, *, directory: str | os.PathLike | None = None,
     Args:
         source: an entry of the catalog, the name of one, or an address (http, https, file).
         directory: the folder of the file; None for :func:`weights_dir`.
-        progress: called with the bytes so far and in all (None if unknown) after each piece.
+        progress: called with the bytes so far and in all (None if unknown) after each piece; when
+            None, a line on a terminal tells them.
 
     Raises:
         ResNeStValueError: a name that the catalog does not have.
@@ -70,9 +72,9 @@ def fetch(source: Entry | str, *, directory: str | os.PathLike | None = None,
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):
+        with FileLock(f"{path}.lock"), counting("B", scale=True) as tell:
             if not path.exists():
-                _fetch(wanted, path, progress or (lambda done, total: None))
+                _fetch(wanted, path, progress or tell)
     except OSError as error:
         raise ResNeStError(f"Writing {path} failed: {error}. Make room there, or name another "
                            f"folder in {_FOLDER_VARIABLE}; what arrived stays beside it and is "

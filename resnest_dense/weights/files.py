@@ -7,12 +7,13 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from resnest_dense.errors import ResNeStError, ResNeStValueError
+from resnest_dense.errors import ResNeStError, ResNeStValueError, listed, near
+from resnest_dense.files import beside
 
 try:
     import safetensors
@@ -20,7 +21,8 @@ try:
 except ImportError:
     safetensors = None  # type: ignore[assignment]
 
-__all__ = ["read", "read_checkpoint", "write"]
+__all__ = ["Checkpoint", "choose_part", "find_alternatives", "read", "read_checkpoint",
+           "split_part", "write"]
 
 # Names under which training code keeps the weights in a checkpoint, in order of preference.
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "module")
@@ -51,10 +53,25 @@ _REPLACED = [
 
 def read(path: str | os.PathLike) -> dict[str, Tensor]:
     """The state dict alone of :func:`read_checkpoint`."""
-    return read_checkpoint(path)[0]
+    return read_checkpoint(path).state
 
 
-def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+class Checkpoint(NamedTuple):
+    """What a file of weights holds."""
+
+    state: dict[str, Tensor]
+    others: tuple[str, ...] = ()  # names of what is beside the state dict
+    alternatives: tuple[str, ...] = ()  # those of them that are such weights too, as averages are
+
+
+def split_part(source: str) -> tuple[str, str]:
+    """A path, name or address, and the name behind its ``#``: which of several state dicts in the
+    file is meant, as in ``checkpoint.pth#model_ema``; "" for the usual one."""
+    name, _, part = source.rpartition("#")
+    return (name, part) if name and not Path(source).is_file() else (source, "")
+
+
+def read_checkpoint(path: str | os.PathLike, part: str = "") -> Checkpoint:
     """The state dict in a ``.pth`` or ``.safetensors`` file, and the names of what is beside it.
 
     A checkpoint of training has the state dict under a name and, for one, an optimizer's state
@@ -62,9 +79,13 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], tuple[s
     mapped into memory where its form allows: a tensor takes memory when it is used, and the file
     must stay as it is until then.
 
+    Args:
+        path: of the file.
+        part: name of the state dict in it; "" for the one that training goes on with.
+
     Raises:
-        ResNeStError: not a file of weights, a damaged one, or one that would run code; the message
-            says which, and the remedy.
+        ResNeStError: not a file of weights, a damaged one, one that would run code, or one without
+            that part; the message says which, and the remedy.
     """
     path = Path(path)
     if not path.is_file():
@@ -72,12 +93,12 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], tuple[s
     with open(path, "rb") as file:
         head = file.read(64)
     if head[8:9] == b"{":
-        return _tensors(_read_safetensors(path), path)
+        return _tensors(_read_safetensors(path), path, part)
     if head.startswith(_ZIP):
         _check_archive(path)
-        return _tensors(_read_pickle(path, mmap=True), path)
+        return _tensors(_read_pickle(path, mmap=True), path, part)
     if head.startswith(_LEGACY):
-        return _tensors(_read_pickle(path, mmap=False), path)
+        return _tensors(_read_pickle(path, mmap=False), path, part)
     if head.startswith(b"\x80"):
         raise ResNeStError(
             f"{path} is a plain pickle, as detectron2's .pkl files of numpy arrays are; opening it "
@@ -98,8 +119,7 @@ def write(state: Mapping[str, Tensor], path: str | os.PathLike) -> None:
         ResNeStValueError: another ending.
     """
     path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
+    with beside(path) as part:
         if path.suffix == ".pth":
             torch.save(dict(state), part)
         elif path.suffix == ".safetensors":
@@ -107,9 +127,6 @@ def write(state: Mapping[str, Tensor], path: str | os.PathLike) -> None:
             save_file({name: tensor.contiguous() for name, tensor in state.items()}, part)
         else:
             raise ResNeStValueError(f"{path}: name the file .pth or .safetensors.")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _need_safetensors(path: Path) -> None:
@@ -158,10 +175,13 @@ def _only_replacements() -> Iterator[None]:
 
 
 def _recipe(path: Path, opening: str) -> str:
-    return ("If you trust whoever made it, turn it into plain weights once, in Python: state = "
-            f"{opening.format(repr(str(path)))}; state = state.get('state_dict', "
-            "state.get('model', state)); torch.save({name: torch.as_tensor(value) for name, value "
-            f"in state.items()}}, {str(path.with_suffix('.plain.pth'))!r})")
+    # A whole model, a dict with one in it, or tensors by name under one of the usual names.
+    whole = "state = state.state_dict() if hasattr(state, 'state_dict') else state; "
+    return (f"If you trust whoever made it, turn it into plain weights once, in Python: import "
+            f"pickle, torch; state = {opening.format(repr(str(path)))}; {whole}"
+            f"state = state.get('state_dict', state.get('model', state)); {whole}"
+            "torch.save({name: torch.as_tensor(value) for name, value in state.items()}, "
+            f"{str(path.with_suffix('.plain.pth'))!r})")
 
 
 def _check_archive(path: Path) -> None:
@@ -182,26 +202,54 @@ def _check_archive(path: Path) -> None:
         raise ResNeStError(f"{path} is a TorchScript program: give the weights that it was made "
                            "from, or save torch.jit.load(path).state_dict() and give that.")
     if not any(name.endswith("data.pkl") for name in names):
-        raise ResNeStError(f"{path} is an archive of {', '.join(names[:3])}: unpack it and give "
+        raise ResNeStError(f"{path} is an archive of {listed(names, most=3)}: unpack it and give "
                            "the file inside.")
 
 
-def _tensors(state: Any, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def choose_part(top: Mapping, part: str, path: str | os.PathLike) -> Any:
+    """What a checkpoint has under the name ``part``, without the word that wrappers of parallel
+    training and averaging put before each name.
+
+    Raises:
+        ResNeStError: no such part.
+    """
+    if not isinstance(top, Mapping) or part not in top:
+        names = map(str, top) if isinstance(top, Mapping) else ()
+        raise ResNeStError(f"{path} has no part {part!r}. {near(part, names)}")
+    state = top[part]
+    return ({str(name).removeprefix("module."): value for name, value in state.items()}
+            if isinstance(state, Mapping) else state)
+
+
+def find_alternatives(top: Mapping, state: Mapping) -> tuple[str, ...]:
+    """Under which names a checkpoint has weights beside ``state``, and about as many of them."""
+    sizes = {name: len(_only_tensors(value)) for name, value in top.items()
+             if value is not state and isinstance(value, Mapping)}
+    least = len(_only_tensors(state)) / 2
+    return tuple(str(name) for name, size in sizes.items() if size and size >= least)
+
+
+def _only_tensors(state: Mapping) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items()
+            if isinstance(name, str) and isinstance(value, Tensor)}
+
+
+def _tensors(state: Any, path: Path, part: str = "") -> Checkpoint:
     """The tensors of a checkpoint, by name, and what is beside them."""
+    if part:
+        state = choose_part(state, part, path)
     top, others = state, ()
     for wrapper in _WRAPPERS:
         if isinstance(top, Mapping) and isinstance(top.get(wrapper), Mapping):
             state, others = top[wrapper], tuple(name for name in top if name != wrapper)
             break
-    entries = state if isinstance(state, Mapping) else {}
-    tensors = {name: value for name, value in entries.items()
-               if isinstance(name, str) and isinstance(value, Tensor)}
+    tensors = _only_tensors(state) if isinstance(state, Mapping) else {}
     if not tensors:
-        found = ", ".join(map(str, list(top)[:5])) if isinstance(top, Mapping) else "no names"
+        found = listed(top, most=5) if isinstance(top, Mapping) else "no names"
         raise ResNeStError(f"{path} holds no weights: tensors by name are expected, at the top or "
                            f"under one of {', '.join(_WRAPPERS)}; it holds a {type(top).__name__} "
                            f"with {found or 'nothing'}.")
-    return tensors, others
+    return Checkpoint(tensors, others, find_alternatives(top, state) if others else ())
 
 
 def _damaged(path: Path, error: Exception) -> ResNeStError:

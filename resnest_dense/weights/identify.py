@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from resnest_dense.architectures import Architecture, get_architecture, list_architectures
-from resnest_dense.errors import ResNeStError
+from resnest_dense.errors import ResNeStError, listed
 from resnest_dense.nn.stages import STAGE_NAMES
 from resnest_dense.weights.layouts import LAYOUTS, Layout
 
@@ -31,9 +31,9 @@ def detect_layout(keys: Iterable[str], *, name: str = "the state dict") -> tuple
                   if layout is not encoding
                   and any(prefix + stem in keys for stem in layout.stem_keys)]
     if len(found) > 1:
-        listed = ", ".join(repr(prefix) for _, prefix in found)
-        raise ResNeStError(f"{name} holds {len(found)} ResNeSts, under the prefixes {listed}: save "
-                           "the entries of one of them to a file of their own and load that.")
+        places = listed(repr(prefix) for _, prefix in found)
+        raise ResNeStError(f"{name} holds {len(found)} ResNeSts, under the prefixes {places}: "
+                           "save the entries of one of them to a file of their own and load that.")
     if not found:
         raise ResNeStError(f"{name} holds no ResNeSt: {_what_it_looks_like(keys)}.")
     layout, prefix = found[0]
@@ -49,7 +49,7 @@ def _what_it_looks_like(keys: Collection[str]) -> str:
     if all(blocks):
         counts = "-".join(map(str, blocks))
         return f"it looks like a plain ResNet with {counts} blocks, whose 3x3 have no attention"
-    sample = ", ".join(list(keys)[:3])
+    sample = listed(keys, most=3)
     return f"its {len(keys)} entries start with {sample}" if keys else "it is empty"
 
 

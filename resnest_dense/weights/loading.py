@@ -61,7 +61,7 @@ def prepare(model: nn.Module, weights: Weights, *, strict: bool = True,
     report = replace(
         report,
         problem=report.problem or _pooling_problem(backbone, weights.metadata),
-        notes=report.notes + _dilation_note(backbone, weights.metadata),
+        notes=report.notes + weights.notes + _dilation_note(backbone, weights.metadata),
         contract=weights.metadata.contract if backbone.in_channels == 3 else None)
     if strict and report.problem:
         raise ResNeStError(f"{weights.name} does not fit the model. {report.problem} Give weights "

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
-from resnest_dense.errors import ResNeStError
+from resnest_dense.errors import ResNeStError, listed
 from resnest_dense.nn import ResNeSt
 from resnest_dense.nn.stages import STAGE_NAMES
 from resnest_dense.weights.identify import Translation, describe, to_ours
@@ -31,7 +31,7 @@ def find_backbone(model: nn.Module) -> tuple[str, ResNeSt]:
     found = {name: module for name, module in model.named_modules() if isinstance(module, ResNeSt)}
     if len(found) != 1:
         raise ResNeStError(f"{type(model).__name__} has {len(found)} ResNeSts "
-                           f"({', '.join(found) or 'none'}): give the part of the model that has "
+                           f"({listed(found) or 'none'}): give the part of the model that has "
                            "the one to load.")
     name, backbone = found.popitem()
     return f"{name}." if name else "", backbone

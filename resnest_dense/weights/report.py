@@ -1,14 +1,15 @@
 """What loading did: which weights found their place, and which did not."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from resnest_dense.errors import listed
 from resnest_dense.weights.contract import InputContract
 
 __all__ = ["LoadReport", "Mismatch"]
 
-_SHOWN = 6
+_SHOWN, _ROOM = 6, 700  # that are told of a list, and characters of it
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class LoadReport:
         lists = {"ignored on purpose": _grouped(self.ignored),
                  "not in the file": _grouped(self.missing),
                  "not in the model": _grouped(self.unexpected),
-                 "of another shape": _shortened(map(str, self.mismatched))}
+                 "of another shape": listed(self.mismatched, most=_SHOWN, room=_ROOM)}
         return "; ".join([
             f"{self.source}: layout {self.layout}, backbone {_share(*self.backbone)}{heads}",
             *(f"{what}: {names}" for what, names in lists.items() if names), *self.notes])
@@ -80,18 +81,12 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part // whole}% ({part}/{whole})"
 
 
-def _shortened(texts: Iterable[str]) -> str:
-    texts = list(texts)
-    more = [f"and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
-    return ", ".join(texts[:_SHOWN] + more)
-
-
 def _grouped(names: Sequence[str]) -> str:
     """The names, or where they are many, the parts of the model that they are in."""
     if len(names) <= _SHOWN:
-        return ", ".join(names)
+        return listed(names)
     for depth in (2, 1):
         parts = Counter(".".join(name.split(".")[:-1][:depth]) for name in names)
         if len(parts) <= _SHOWN:
             break
-    return _shortened(f"{part}.* ({count})" for part, count in parts.items())
+    return listed((f"{part}.* ({count})" for part, count in parts.items()), most=_SHOWN)

@@ -3,21 +3,21 @@ is known of them: from the catalog, or kept beside the file."""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from resnest_dense.errors import ResNeStError, near
+from resnest_dense.errors import ResNeStError, listed, near
 from resnest_dense.weights import catalog
 from resnest_dense.weights.contract import InputContract
 from resnest_dense.weights.download import fetch
-from resnest_dense.weights.files import read_checkpoint
+from resnest_dense.weights.files import read_checkpoint, split_part
 
-__all__ = ["Metadata", "Source", "Weights", "locate", "open_weights", "read_metadata",
-           "write_metadata"]
+__all__ = ["Metadata", "Source", "Weights", "locate", "note_alternatives", "open_weights",
+           "read_metadata", "write_metadata"]
 
 Source = str | os.PathLike | Mapping[str, Tensor]
 
@@ -39,10 +39,12 @@ class Weights:
     state: Mapping[str, Tensor]  # by name, in any layout
     metadata: Metadata = Metadata()
     others: tuple[str, ...] = ()  # what else the file holds (the state of an optimizer, a log)
+    notes: tuple[str, ...] = ()  # for the report of loading them
 
 
 def open_weights(source: Source) -> Weights:
     """The weights called ``source``: a file, a name in the catalog, an address, or a state dict.
+    Behind ``#`` it may name which of several state dicts of a file: ``checkpoint.pth#model_ema``.
 
     Raises:
         ResNeStError: none of these, or as :func:`resnest_dense.weights.fetch` and
@@ -50,9 +52,18 @@ def open_weights(source: Source) -> Weights:
     """
     if isinstance(source, Mapping):
         return Weights("the state dict", source)
-    path = locate(os.fspath(source))
-    state, others = read_checkpoint(path)
-    return Weights(path.name, state, read_metadata(path), others)
+    name, part = split_part(os.fspath(source))
+    path = locate(name)
+    found = read_checkpoint(path, part)
+    notes = () if part else note_alternatives(path.name, found.alternatives)
+    called = f"{path.name}#{part}" if part else path.name
+    return Weights(called, found.state, read_metadata(path), found.others, notes)
+
+
+def note_alternatives(name: str, alternatives: Sequence[str]) -> tuple[str, ...]:
+    """What to say of weights that a file holds beside the usual ones."""
+    return (f"the file also holds {listed(alternatives)}, which {name}#{alternatives[0]} loads",
+            ) if alternatives else ()
 
 
 def locate(source: str) -> Path:
@@ -75,6 +86,7 @@ def read_metadata(path: Path) -> Metadata:
     Raises:
         ResNeStError: the file beside it cannot be understood.
     """
+    path = Path(split_part(str(path))[0])
     beside = path.with_name(path.name + ".json")
     if beside.is_file():
         try:

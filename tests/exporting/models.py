@@ -59,3 +59,35 @@ def write_detector(folder: Path, family: str, **keys) -> tuple[str, str]:
     (folder / "classes.json").write_text(json.dumps(dict(
         ids=[3, 4, 5][:len(names)], names=names, **(stuff if family == "panoptic_fpn" else {}))))
     return str(folder / "config.yaml"), str(folder / "model.pth")
+
+SEGMENTOR = '''
+_base_ = ["BASE"]
+model = dict(data_preprocessor=dict(size=(64, 64)), backbone=dict(init_cfg=None, architecture="resnest14"),
+             decode_head=dict(channels=16, num_classes=3),
+             auxiliary_head=dict(channels=16, num_classes=3))
+test_pipeline = [dict(type="LoadImageFromFile"),
+                 dict(type="Resize", scale=(160, 96), keep_ratio=True), dict(type="LoadAnnotations"), dict(type="PackSegInputs")]
+test_dataloader = dict(dataset=dict(_delete_=True, type="resnest_dense.FolderDataset",
+    images="images", labels="labels", classes=("dark", "middle", "light"), pipeline=test_pipeline))
+val_dataloader = test_dataloader
+'''
+SEGMENTORS = {name: f"resnest50_{name}_ade20k" for name in (
+    "deeplabv3", "deeplabv3plus", "fcn", "pspnet", "upernet")}
+
+
+def write_segmentor(folder: Path, family: str) -> tuple[str, str]:
+    """A config and a checkpoint of random weights."""
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, init_default_scope
+
+    import resnest_dense.mmseg  # noqa: F401
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.py"
+    path.write_text(SEGMENTOR.replace("BASE", str(find_config(SEGMENTORS[family], "mmseg"))))
+    cfg = Config.fromfile(path)
+    init_default_scope("mmseg")
+    model = MODELS.build(cfg.model)
+    torch.nn.init.normal_(model.decode_head.conv_seg.weight, 0, 1.0)
+    torch.save({"state_dict": model.state_dict()}, folder / "model.pth")
+    return str(path), str(folder / "model.pth")

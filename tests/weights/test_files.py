@@ -127,8 +127,36 @@ def test_the_recipe_for_numpy_pickles_works(tmp_path):
     path.write_bytes(pickle.dumps({"model": arrays, "__author__": "x"}))
     with pytest.raises(ResNeStError, match="detectron2's .pkl files of numpy arrays") as caught:
         read(path)
-    exec(str(caught.value).partition("in Python: ")[2], {"pickle": pickle, "torch": torch})
+    exec(str(caught.value).partition("in Python: ")[2], {})
     assert_is_state(read(tmp_path / "R-50.plain.pth"))
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: {"model": model, "epoch": 3}])
+def test_the_recipe_for_whole_models_works(wrap, tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+    torch.save(wrap(model), tmp_path / "whole.pth")
+    with pytest.raises(ResNeStError, match="holds Python objects .torch.nn") as caught:
+        read(tmp_path / "whole.pth")
+    exec(str(caught.value).partition("in Python: ")[2], {})
+    found = read(tmp_path / "whole.plain.pth")
+    assert all(found[name].equal(value) for name, value in model.state_dict().items())
+
+
+def test_averages_beside_the_weights_are_told_and_can_be_chosen(tmp_path):
+    model, net = ({f"{prefix}{name}": value + i for name, value in STATE.items()}
+                  for i, prefix in enumerate(("", "module.")))
+    momenta = {"state": {0: {"m": torch.zeros(2)}}, "param_groups": []}
+    path = tmp_path / "a.pth"
+    torch.save({"model": model, "model_ema": net, "optimizer": momenta, "epoch": 3}, path)
+    found = files.read_checkpoint(path)
+    assert found.alternatives == ("model_ema",) and "optimizer" in found.others
+    assert_is_state(found.state)
+    chosen = files.read_checkpoint(path, "model_ema").state
+    assert all(chosen[name].equal(value + 1) for name, value in STATE.items())
+    with pytest.raises(ResNeStError, match="no part 'ema'. Did you mean 'model_ema'"):
+        files.read_checkpoint(path, "ema")
+    assert files.split_part(f"{path}#model_ema") == (str(path), "model_ema")
+    assert files.split_part(str(path)) == (str(path), "")
 
 
 @pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])

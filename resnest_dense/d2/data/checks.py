@@ -20,9 +20,10 @@ _logger = logging.getLogger(__name__)
 _PNGS = 2000  # panoptic PNGs that are read before a run, evenly spread; all of COCO's take minutes
 
 
-def check_datasets(cfg: CfgNode, names: tuple[str, ...]) -> None:
+def check_datasets(cfg: CfgNode, names: tuple[str, ...], *, check_images: bool = True) -> None:
     """Checks the COCO-format files of the named registered data sets against ``cfg`` and logs what
-    will be dropped; sets of other formats are passed over.
+    will be dropped; sets of other formats are passed over, and so are images without
+    ``check_images``.
 
     Raises:
         ResNeStValueError: an unknown name, or anything that would make training wrong.
@@ -32,12 +33,12 @@ def check_datasets(cfg: CfgNode, names: tuple[str, ...]) -> None:
         metadata = require_dataset(name)
         kind = metadata.get("evaluator_type")
         if kind == "coco_panoptic_seg":
-            reports = _check_panoptic(cfg, name, metadata)
+            reports = _check_panoptic(cfg, name, metadata, check_images)
         elif kind != "coco" or not metadata.get("json_file"):
             continue  # another format, or records that a function of the user makes
         elif (name in cfg.DATASETS.TRAIN
               or b'"annotations"' in Path(metadata.json_file).read_bytes()):
-            reports = [_check_instances(cfg, name, metadata)]
+            reports = [_check_instances(cfg, name, metadata, check_images)]
         else:
             _logger.info("Data set %s has no annotations: predictions are written (COCO format, "
                          "for an evaluation server), nothing is measured.", name)
@@ -68,7 +69,8 @@ def require_dataset(name: str) -> Metadata:
     return metadata
 
 
-def _check_instances(cfg: CfgNode, name: str, metadata: Metadata) -> CocoReport:
+def _check_instances(cfg: CfgNode, name: str, metadata: Metadata,
+                     check_images: bool) -> CocoReport:
     retina = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
     head = cfg.MODEL.RETINANET if retina else cfg.MODEL.ROI_HEADS
     keypoints = cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS if cfg.MODEL.KEYPOINT_ON else None
@@ -77,10 +79,11 @@ def _check_instances(cfg: CfgNode, name: str, metadata: Metadata) -> CocoReport:
         need_masks=cfg.MODEL.MASK_ON, keypoints=keypoints,
         # Where a set is only evaluated on, its masks are read by pycocotools, in either format.
         mask_format=cfg.INPUT.MASK_FORMAT if name in cfg.DATASETS.TRAIN else "",
-        evaluated=name in cfg.DATASETS.TEST)
+        evaluated=name in cfg.DATASETS.TEST, check_images=check_images)
 
 
-def _check_panoptic(cfg: CfgNode, name: str, metadata: Metadata) -> list[CocoReport]:
+def _check_panoptic(cfg: CfgNode, name: str, metadata: Metadata,
+                    check_images: bool) -> list[CocoReport]:
     if metadata.get("sem_seg_root") is None:
         raise ResNeStValueError(f"Data set {name!r} has no semantic labels, which Panoptic FPN "
                                 f"learns: name {name + '_separated'!r} in DATASETS.")
@@ -94,7 +97,8 @@ def _check_panoptic(cfg: CfgNode, name: str, metadata: Metadata) -> list[CocoRep
         metadata.panoptic_json, metadata.panoptic_root, metadata.image_root,
         thing_count=cfg.MODEL.ROI_HEADS.NUM_CLASSES,
         stuff_count=cfg.MODEL.SEM_SEG_HEAD.NUM_CLASSES - 1, instances_json=instances,
-        stuff_root=stuff, evaluated=name in cfg.DATASETS.TEST, limit=_PNGS)]
+        stuff_root=stuff, evaluated=name in cfg.DATASETS.TEST, check_images=check_images,
+        limit=_PNGS)]
     if instances:
-        reports.append(_check_instances(cfg, name, metadata))
+        reports.append(_check_instances(cfg, name, metadata, check_images))
     return reports

@@ -18,7 +18,7 @@ from resnest_dense.data.coco.reading import load_coco_json
 from resnest_dense.data.labels.pictures import default_palette
 from resnest_dense.data.own_files import OwnFiles, files_of
 from resnest_dense.data.panoptic.reading import load_panoptic_json, thing_categories
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.errors import ResNeStValueError, differences, listed
 
 __all__ = ["flip_map", "keypoint_metadata", "use_own_data"]
 
@@ -82,8 +82,9 @@ def _require_same(splits: Mapping[str, OwnFiles], what: str,
     found = {files.panoptic_json or files.json: read(files) for files in splits.values()}
     first, last = list(found)[0], list(found)[-1]
     if found[first] != found[last]:
-        raise ResNeStValueError(f"{first} and {last} have different {what}: {found[first]} and "
-                                f"{found[last]}. Give both files the same ids and names.")
+        raise ResNeStValueError(
+            f"{first} and {last} have different {what}: {differences(found[first], found[last])}. "
+            "Give both files the same ids and names.")
     return found[first]
 
 
@@ -134,7 +135,8 @@ def keypoint_metadata(categories: list[dict], json_file: str) -> dict:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ResNeStValueError(f"{where} has keypoints={names!r}; write a list of their names.")
     if len(set(names)) != len(names):
-        raise ResNeStValueError(f"{where} names a keypoint twice: {names}. Give each its own name.")
+        raise ResNeStValueError(f"{where} names a keypoint twice: {listed(names)}. Give each its "
+                                "own name.")
     if not isinstance(edges, list) or not all(_is_edge(edge, len(names)) for edge in edges):
         raise ResNeStValueError(f"{where} has skeleton={edges}; write pairs of numbers from 1 to "
                                 f"{len(names)}, which count its keypoints.")
@@ -157,7 +159,7 @@ def _use_keypoints(cfg: CfgNode, metadata: dict, json_file: str, *, evaluated: b
     their AP is defined, if it is going to be computed."""
     names = metadata["keypoint_names"]
     if cfg.INPUT.RANDOM_FLIP != "none":
-        pairs = ", ".join(f"{a} and {b}" for a, b in metadata["keypoint_flip_map"])
+        pairs = listed(f"{a} and {b}" for a, b in metadata["keypoint_flip_map"])
         _logger.info("Keypoints: in a mirrored image %s. If more of %s have a side, put left and "
                      "right into their names, or set INPUT.RANDOM_FLIP none.",
                      f"these change places: {pairs}" if pairs else "none change places", names)
@@ -169,7 +171,7 @@ def _use_keypoints(cfg: CfgNode, metadata: dict, json_file: str, *, evaluated: b
         example = ", ".join(["0.05"] * len(names))
         raise ResNeStValueError(
             f"TEST.KEYPOINT_OKS_SIGMAS has {len(sigmas)} values and {json_file} {len(names)} "
-            f"keypoints ({', '.join(names)}). Keypoint AP needs one for each: how far, as a part "
+            f"keypoints ({listed(names)}). Keypoint AP needs one for each: how far, as a part "
             "of the object's size, people place it apart (COCO: eyes 0.025, hips 0.107), such as "
             f'TEST.KEYPOINT_OKS_SIGMAS "[{example}]".')
 

@@ -15,11 +15,13 @@ from detectron2.modeling import build_model
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from resnest_dense.analysis.machine import pick_device
+from resnest_dense.config_errors import explained
 from resnest_dense.configs import find_any_config
 from resnest_dense.d2.checkpointer import load_weights
-from resnest_dense.d2.config import get_cfg, load_lazy_config
+from resnest_dense.d2.config import get_cfg, load_lazy_config, load_yaml_config
 from resnest_dense.d2.data.classes import Classes, read_classes
-from resnest_dense.errors import ResNeStError, ResNeStValueError, log_traceback
+from resnest_dense.errors import ResNeStError, ResNeStValueError, listed
 from resnest_dense.published import find_experiment
 from resnest_dense.weights import catalog, fetch
 
@@ -55,14 +57,8 @@ def build_detector(config: str | Path, *, overrides: Sequence[str] = (),
     path, kind = find_any_config(config)
     if kind == "mmseg":
         raise ResNeStValueError(f"{path} is a config of MMSegmentation, not of a detector.")
-    try:
+    with explained(path):
         detector = (_from_yaml if kind == "yaml" else _from_lazy)(path, overrides, device)
-    except ResNeStError:
-        raise
-    except Exception as error:  # Whatever the config's own code, or a wrong key, brings about.
-        log_traceback("The code of %s failed:", path)
-        raise ResNeStValueError(f"{' '.join([str(path), *overrides])}: "
-                                f"{type(error).__name__}: {error}") from error
     detector.model.eval()
     return detector
 
@@ -90,7 +86,7 @@ class DetectionPredictor:
                  classes: str | Path | None = None, overrides: Sequence[str] = ()):
         if threshold is not None and not 0 <= threshold <= 1:
             raise ResNeStValueError(f"threshold={threshold}: use a number from 0 to 1.")
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = pick_device(device)
         detector = build_detector(config, overrides=overrides, device=device)
         checkpoint = str(checkpoint or detector.weights)
         if not checkpoint:
@@ -142,12 +138,12 @@ def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) 
             found = Classes.from_metadata(metadata)
     if found is None:
         raise ResNeStError(f"The class names of {checkpoint} are unknown: there is no classes.json "
-                           f"beside it, and the config's data sets {list(detector.datasets)} are "
-                           "not registered. Name a COCO-format file of the data by --classes.")
+                           f"beside it, and none of the config's data sets "
+                           f"({listed(detector.datasets)}) is registered. Name a COCO-format file of the data by --classes.")
     head = getattr(detector.model, "roi_heads", detector.model)
     if getattr(head, "num_classes", len(found.names)) != len(found.names):
         raise ResNeStError(f"{checkpoint} detects {head.num_classes} classes, and there are "
-                           f"{len(found.names)} names ({', '.join(found.names[:3])}, ...). Name a "
+                           f"{len(found.names)} names ({listed(found.names, most=3)}). Name a "
                            "COCO-format file of the data by --classes.")
     return found
 
@@ -164,10 +160,10 @@ def _load(detector: Detector, checkpoint: str) -> None:
         raise ResNeStError(f"{checkpoint!r} is no checkpoint that can be read: {error}") from error
     lacking = [*dict.fromkeys([*(one.name for one in report.mismatched), *report.missing])]
     if lacking:
-        shapes = "; ".join(map(str, report.mismatched[:3]))
+        shapes = listed(report.mismatched, most=3, between="; ")
         raise ResNeStError(
             f"{checkpoint} is not a checkpoint of {detector.config.name}: it has nothing for "
-            f"{len(lacking)} of the detector's weights, such as {', '.join(lacking[:3])}"
+            f"{len(lacking)} of the detector's weights: {listed(lacking, most=3)}"
             f"{' (' + shapes + ')' if shapes else ''}. {remedy}")
 
 
@@ -181,9 +177,7 @@ def _suggest_pair(config: Path) -> str:
 
 
 def _from_yaml(path: Path, overrides: Sequence[str], device: str) -> Detector:
-    cfg = get_cfg()
-    cfg.merge_from_file(str(path))
-    cfg.merge_from_list(list(overrides))
+    cfg = load_yaml_config(path, overrides)
     cfg.MODEL.DEVICE = device
     with torch.device(device):
         model = build_model(cfg)

@@ -14,9 +14,12 @@ from detectron2.engine import default_argument_parser, default_setup, launch
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
+from torch.multiprocessing import ProcessRaisedException
 
+from resnest_dense.analysis.machine import pick_device
+from resnest_dense.config_errors import explained
 from resnest_dense.configs import find_config
-from resnest_dense.d2.config import get_cfg
+from resnest_dense.d2.config import load_yaml_config
 from resnest_dense.d2.data.checks import check_datasets
 from resnest_dense.d2.data.classes import Classes, write_classes
 from resnest_dense.d2.data.own_data import use_own_data
@@ -24,11 +27,12 @@ from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
 from resnest_dense.d2.train.evaluation import check_tta
 from resnest_dense.d2.train.trainer import IGNORE_PREFLIGHT, RESULTS_FILE, Trainer, evaluate
 from resnest_dense.data.own_files import add_arguments
-from resnest_dense.errors import ResNeStValueError, log_traceback
+from resnest_dense.errors import ResNeStError, ResNeStValueError
 
 __all__ = ["make_parser", "measure_published", "read_config", "read_training_data", "run"]
 
 _logger = logging.getLogger(__name__)
+_OURS = f"{ResNeStError.__module__}."
 # Where each metric of the catalog stands in detectron2's results.
 _METRICS = {"box_ap": ("bbox", "AP"), "mask_ap": ("segm", "AP"), "pq": ("panoptic_seg", "PQ")}
 
@@ -55,8 +59,14 @@ def run(args: argparse.Namespace) -> None:
     if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
         raise ResNeStValueError(
             f"--num-gpus {args.num_gpus}: this machine has {torch.cuda.device_count()}.")
-    launch(_work, args.num_gpus, num_machines=args.num_machines, machine_rank=args.machine_rank,
-           dist_url=args.dist_url, args=(args,))
+    try:
+        launch(_work, args.num_gpus, num_machines=args.num_machines,
+               machine_rank=args.machine_rank, dist_url=args.dist_url, args=(args,))
+    except ProcessRaisedException as error:
+        # What a process raised comes here as the text of its traceback.
+        if _OURS not in str(error):
+            raise
+        raise ResNeStError(str(error).rpartition(_OURS)[2].partition(": ")[2].strip()) from error
 
 
 def read_config(args: argparse.Namespace) -> CfgNode:
@@ -68,20 +78,15 @@ def read_config(args: argparse.Namespace) -> CfgNode:
     if not args.config_file:
         raise ResNeStValueError("--config-file is missing: name a file or a shipped config.")
     args.config_file = str(find_config(args.config_file, "detectron2"))
-    cfg = get_cfg()
-    try:
-        cfg.merge_from_file(args.config_file)
-        cfg.merge_from_list(args.opts)
-    except (AssertionError, KeyError, ValueError) as error:
-        log_traceback("%s cannot be read:", args.config_file)
-        raise ResNeStValueError(
-            f"{args.config_file} and {args.opts or 'no overrides'}: {error}. Overrides are KEY "
-            "VALUE pairs with the keys of detectron2 and of MODEL.RESNETS.") from error
-    if not use_own_data(cfg, args):
-        use_derived_stuff(cfg)
-    check_tta(cfg)
+    cfg = load_yaml_config(args.config_file, args.opts)
+    with explained(args.config_file):
+        if not use_own_data(cfg, args):
+            use_derived_stuff(cfg)
+        check_tta(cfg)
+    # detectron2's default is a GPU.
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
+    pick_device(cfg.MODEL.DEVICE, where="MODEL.DEVICE")
     if cfg.MODEL.DEVICE == "cpu" and cfg.SOLVER.AMP.ENABLED:
         raise ResNeStValueError("SOLVER.AMP.ENABLED is True, but detectron2's mixed precision "
                                 "needs a GPU: set it False.")
@@ -97,7 +102,8 @@ def read_training_data(args: argparse.Namespace) -> CfgNode:
     """
     args.config_file = args.config
     cfg = read_config(args)
-    _prepare_data(cfg, train=True, test=False)
+    # Pictures that cannot be read are passed over where the others are drawn.
+    _prepare_data(cfg, train=True, test=False, check_images=False)
     return cfg
 
 
@@ -123,12 +129,12 @@ def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, 
     return {name: results[task][metric] for name in metrics for task, metric in [_METRICS[name]]}
 
 
-def _prepare_data(cfg: CfgNode, *, train: bool, test: bool) -> None:
+def _prepare_data(cfg: CfgNode, *, train: bool, test: bool, check_images: bool = True) -> None:
     if train and not cfg.DATASETS.TRAIN:
         raise ResNeStValueError(
             "There is nothing to train on: give --train-json and --train-images, or --eval-only.")
     names = (*(cfg.DATASETS.TRAIN if train else ()), *(cfg.DATASETS.TEST if test else ()))
-    check_datasets(cfg, names)
+    check_datasets(cfg, names, check_images=check_images)
     derive_missing(names)
 
 
@@ -143,7 +149,8 @@ def _work(args: argparse.Namespace) -> OrderedDict:
         if comm.is_main_process():
             verify_results(cfg, results)
         return results
-    trainer = Trainer(cfg)
+    with explained(args.config_file):
+        trainer = Trainer(cfg)
     # Known now at the latest: the trainer has loaded the set.
     metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0])
     if comm.is_main_process() and metadata.get("thing_classes"):

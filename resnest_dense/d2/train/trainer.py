@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from resnest_dense import preflight
+from resnest_dense.config_errors import explained
 from resnest_dense.d2.checkpointer import load_weights
 from resnest_dense.d2.train import evaluation
 from resnest_dense.findings import Finding
@@ -193,7 +194,8 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
     Raises:
         ResNeStError: weights that cannot be loaded, or that hold a backbone alone.
     """
-    model = Trainer.build_model(cfg)
+    with explained("MODEL of the config"):
+        model = Trainer.build_model(cfg)
     checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
     if resume and checkpointer.has_checkpoint():
         checkpointer.resume_or_load("", resume=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from resnest_dense.data.text import read_text
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.errors import ResNeStValueError, listed
 
 __all__ = ["gc_paused", "load_coco_json", "load_sections"]
 
@@ -54,8 +54,8 @@ def load_sections(path: str | Path, *, annotated: bool = True) -> dict:
     missing = [section for section in _SECTIONS if section not in content]
     if missing:
         raise ResNeStValueError(f"{path} has no {' and no '.join(map(repr, missing))}; it has "
-                                f"{sorted(content)}. Give a COCO detection, instance, keypoint or "
-                                "panoptic file (not captions or results).")
+                                f"{listed(sorted(content), most=8)}. Give a COCO detection, "
+                                "instance, keypoint or panoptic file (not captions or results).")
     for section in _SECTIONS:
         if not isinstance(content[section], list):
             raise ResNeStValueError(f"{path}: {section!r} is a {type(content[section]).__name__}; "

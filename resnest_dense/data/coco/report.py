@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from resnest_dense.data.images import IMAGE_KINDS
+from resnest_dense.errors import listed
 from resnest_dense.findings import Finding, Report, read_kinds
 
 __all__ = ["KINDS", "CocoReport"]
@@ -16,6 +17,7 @@ __all__ = ["KINDS", "CocoReport"]
 KINDS = {**read_kinds(__file__), **IMAGE_KINDS}
 
 _WIDTH = 100  # columns of the table
+_CLASSES, _ROOM = 200, 1500  # that are told, and characters of it
 _SEVERITIES = {
     "error": "training or evaluation would stop or go wrong",
     "dropped": "left out of training by detectron2",
@@ -48,7 +50,8 @@ class CocoReport(Report):
 
     def table(self) -> str:
         """A text table for the terminal: totals, classes, then findings by severity."""
-        counts = ", ".join(f"{name} {count}" for name, count in self.per_class.items())
+        counts = listed((f"{name} {count}" for name, count in self.per_class.items()),
+                        most=_CLASSES, room=_ROOM)
         trained = "" if self.trained is None else f" ({self.trained} to train on)"
         lines = [
             f"{self.json_path}: {self.images} images, {self.annotations} {self.unit}{trained}, "

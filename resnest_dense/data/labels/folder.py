@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnest_dense.data.text import read_text
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.errors import ResNeStValueError, listed
 
 __all__ = ["IMAGE_SUFFIXES", "Classes", "find_orphans", "find_pairs", "read_classes"]
 
@@ -48,7 +48,8 @@ def read_classes(path: str | Path) -> Classes:
         names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names or len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ResNeStValueError(f"{path}: {f'twice: {twice}' if twice else 'no class in it'}.")
+        wrong = f"twice: {listed(twice)}" if twice else "no class in it"
+        raise ResNeStValueError(f"{path}: {wrong}.")
     if palette is not None and (len(palette) != len(names) or any(len(c) != 3 for c in palette)):
         raise ResNeStValueError(f"{path}: palette has {len(palette)} entries for {len(names)} "
                                 "classes; give [R, G, B] for each.")

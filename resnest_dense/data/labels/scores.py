@@ -9,6 +9,7 @@ import numpy as np
 from resnest_dense.data.images import read_values
 from resnest_dense.data.labels.folder import find_pairs
 from resnest_dense.errors import ResNeStValueError
+from resnest_dense.progress import progress
 
 __all__ = ["SegmentationScores", "areas", "score_areas", "score_folders"]
 
@@ -80,7 +81,7 @@ def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,
         return values
 
     counts = []
-    for prediction, label in find_pairs(predictions, labels):
+    for prediction, label in progress(find_pairs(predictions, labels), "labels"):
         try:
             counts.append(areas(read(prediction), read(label), classes, ignore_label=ignore_label))
         except ResNeStValueError as error:

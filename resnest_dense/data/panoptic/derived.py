@@ -13,6 +13,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from resnest_dense.data.panoptic import reading
+from resnest_dense.progress import progress
 
 __all__ = ["write_instances", "write_stuff_labels"]
 
@@ -47,9 +48,10 @@ def write_stuff_labels(panoptic_json: str | Path, panoptic_root: str | Path, out
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(semantic).save(path, format="PNG")
 
+    entries = reading.load_panoptic_json(panoptic_json)["annotations"]
     with ThreadPoolExecutor() as pool:
         # The list raises what a thread has raised.
-        list(pool.map(derive, reading.load_panoptic_json(panoptic_json)["annotations"]))
+        list(progress(pool.map(derive, entries), "PNGs", total=len(entries)))
     (out / _STAMP).write_text(stamp)  # last, so that a folder left half full is written anew
     return True
 
@@ -79,7 +81,8 @@ def write_instances(panoptic_json: str | Path, panoptic_root: str | Path, out: s
                 for segment in entry["segments_info"] if segment["category_id"] in things]
 
     with ThreadPoolExecutor() as pool:
-        found = itertools.chain(*pool.map(find_things, content["annotations"]))
+        found = itertools.chain(*progress(pool.map(find_things, content["annotations"]), "PNGs",
+                                          total=len(content["annotations"])))
         annotations = [{"id": number, **thing} for number, thing in enumerate(found, start=1)]
     categories = [{"id": number, "name": name} for number, name in things.items()]
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from PIL import Image
 from resnest_dense.data.coco.report import CocoReport
 from resnest_dense.data.panoptic.reading import UNLABELLED, name_segment, read_segment_ids
 from resnest_dense.errors import ResNeStValueError
+from resnest_dense.progress import progress
 
 __all__ = ["check_pngs", "check_stuff"]
 
@@ -63,7 +64,8 @@ def _check_files(report: CocoReport, annotations: list[dict], images: list[dict]
     step = max(1, -(-len(present) // limit)) if limit else 1
     with ThreadPoolExecutor() as pool:
         found = pool.map(lambda file: list(faults(*file)), present[::step])
-        for kind, example in chain.from_iterable(found):
+        told = progress(found, "PNGs", total=len(present[::step]))
+        for kind, example in chain.from_iterable(told):
             report.add(kind, example)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from resnest_dense import preflight
 from resnest_dense.data.labels.check import check_labels
-from resnest_dense.errors import ResNeStError, ResNeStValueError
+from resnest_dense.errors import ResNeStError, ResNeStValueError, listed
 from resnest_dense.findings import Finding
 from resnest_dense.mmseg.loading import fit_checkpoint, read_input, unwrap
 from resnest_dense.mmseg.registry import HOOKS
@@ -46,7 +46,7 @@ class PreflightHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         if self._new_classifiers:
-            print_log(f"{', '.join(self._new_classifiers)}: not in the checkpoint with this number "
+            print_log(f"{listed(self._new_classifiers)}: not in the checkpoint with this number "
                       "of classes, trained from the start.", logger="current")
         self._check_labels("training set", runner.train_dataloader.dataset, runner)
         if runner.val_loop is not None:
@@ -69,7 +69,7 @@ class PreflightHook(Hook):
     def before_val(self, runner: Runner) -> None:
         if self._new_classifiers and runner.iter == 0:
             raise ResNeStError("The checkpoint has another number of classes than the model: "
-                               f"{', '.join(self._new_classifiers)} would be random. Set "
+                               f"{listed(self._new_classifiers)} would be random. Set "
                                "num_classes of the heads as it was in training.")
 
     def _check_labels(self, name: str, dataset: BaseDataset, runner: Runner) -> None:

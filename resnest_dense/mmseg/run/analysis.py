@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from resnest_dense.analysis import Analysis, analyze, model_parts
-from resnest_dense.configs import find_config
+from resnest_dense.config_errors import explained
+from resnest_dense.mmseg.config import load_config
 
 __all__ = ["analyze_segmentor"]
 
@@ -24,9 +24,9 @@ def analyze_segmentor(config: str | Path, size: tuple[int, int] | None = None) -
     Raises:
         ResNeStError: a config that cannot be used.
     """
-    cfg = Config.fromfile(find_config(str(config), "mmseg"))
+    cfg = load_config(config)
     init_default_scope("mmseg")
-    with torch.device("meta"):
+    with explained(config), torch.device("meta"):
         model = MODELS.build(cfg.model).eval()
     height, width = size or cfg.model.data_preprocessor.get("size") or (512, 512)
     image = torch.empty(1, 3, height, width, device="meta")

@@ -1,26 +1,30 @@
 """A trained segmentor on images and videos: labels, and pictures to look at."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import mmcv
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from PIL import Image
 
 from resnest_dense import weights
-from resnest_dense.configs import find_config
+from resnest_dense.analysis.machine import pick_device
+from resnest_dense.config_errors import explained
+from resnest_dense.data.inputs import ImageFile
 from resnest_dense.data.labels.pictures import default_palette, draw_labels
-from resnest_dense.data.media import annotate_video, unique_stems
+from resnest_dense.data.media import annotate_video
+from resnest_dense.data.results import WriteFound, save_picture
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
+from resnest_dense.mmseg.config import load_config
 from resnest_dense.mmseg.loading import check_input, fit_checkpoint
+from resnest_dense.weights.files import split_part
 from resnest_dense.weights.source import read_metadata
 
-__all__ = ["SegmentationPredictor", "annotate_segments", "find_checkpoint", "write_predictions"]
+__all__ = ["SegmentationPredictor", "annotate_segments", "find_checkpoint", "open_results"]
 
 
 class SegmentationPredictor:
@@ -37,18 +41,20 @@ class SegmentationPredictor:
     """
 
     def __init__(self, config: str | Path, checkpoint: str | Path, *, device: str | None = None):
-        cfg = Config.fromfile(find_config(str(config), "mmseg"))
+        device = pick_device(device)
+        cfg = load_config(config)
         init_default_scope("mmseg")
         path = find_checkpoint(checkpoint)
         loaded = CheckpointLoader.load_checkpoint(str(path), map_location="cpu")
-        self.model = MODELS.build(cfg.model)
+        with explained(config):
+            self.model = MODELS.build(cfg.model)
         check_input(self.model, read_metadata(path).contract, path.name)
         state, unfit = fit_checkpoint(loaded.get("state_dict", loaded), self.model)
         if unfit:
             raise ResNeStError(f"{path} has another number of classes than {cfg.filename}. Use the "
                                "config that training has written beside its checkpoints.")
         self.model.load_state_dict(state)
-        self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+        self.model.to(device).eval()
         dataset = cfg.test_dataloader.dataset
         meta = loaded.get("meta", {}).get("dataset_meta") or _meta_of(dataset)
         self.classes = tuple(meta["classes"])
@@ -68,31 +74,21 @@ class SegmentationPredictor:
         return sample.pred_sem_seg.data[0].to("cpu", torch.uint8).numpy()
 
 
-def write_predictions(predictor: SegmentationPredictor, images: Iterable[str | Path],
-                      out: str | Path) -> list[tuple[Path, Path]]:
-    """Predict image files and write what was found into the folder ``out``: an image ``a.jpg``
-    gives ``labels/a.png``, one channel with the class of each pixel (numbered as in the training
-    labels), and ``overlays/a.png`` to look at; these two are returned for each image.
-
-    Raises:
-        ResNeStValueError: a file that is no image, or two images with the same stem.
+@contextmanager
+def open_results(predictor: SegmentationPredictor, out: str | Path) -> Iterator[WriteFound]:
+    """A function that writes the classes of an image's pixels into the folder ``out``: an image
+    ``a.jpg`` gives ``labels/a.png``, one channel with the class of each pixel (numbered as in the
+    training labels), and ``overlays/a.png`` to look at.
     """
-    paths, written = [Path(image) for image in images], []
-    folders = Path(out, "labels"), Path(out, "overlays")
-    stems = unique_stems(paths)
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-    for path, stem in zip(paths, stems):
-        image = mmcv.imread(str(path)) if path.is_file() else None
-        if image is None:
-            raise ResNeStValueError(f"{path} is no image that can be read.")
-        labels = predictor(image)
-        label_file, overlay_file = (folder / f"{stem}.png" for folder in folders)
-        Image.fromarray(labels + np.uint8(predictor.first_label)).save(label_file)
-        draw_labels(image[..., ::-1], labels, predictor.classes,
-                    palette=predictor.palette).save(overlay_file)
-        written.append((label_file, overlay_file))
-    return written
+
+    def write(labels: np.ndarray, image: np.ndarray, file: ImageFile, number: int) -> None:
+        name = f"{file.stem}.png"
+        save_picture(Image.fromarray(labels + np.uint8(predictor.first_label)),
+                     Path(out, "labels", name))
+        drawn = draw_labels(image, labels, predictor.classes, palette=predictor.palette)
+        save_picture(drawn, Path(out, "overlays", name))
+
+    yield write
 
 
 def annotate_segments(predictor: SegmentationPredictor, video: str | Path,
@@ -122,11 +118,13 @@ def find_checkpoint(source: str | Path) -> Path:
     Raises:
         ResNeStError: neither, or a published file that cannot be had.
     """
-    if Path(source).is_file():
+    name, part = split_part(str(source))
+    if Path(name).is_file():
         return Path(source)
     names = weights.catalog.names()
-    if str(source) in names:
-        return weights.fetch(str(source))
+    if name in names:
+        path = weights.fetch(name)
+        return path.with_name(f"{path.name}#{part}") if part else path
     raise ResNeStValueError(f"No checkpoint {str(source)!r}. {near(str(source), names)}")
 
 

@@ -5,14 +5,16 @@ import difflib
 import inspect
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from resnest_dense.configs import find_config
+from resnest_dense.config_errors import explained
 from resnest_dense.data.labels.folder import read_classes
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
+from resnest_dense.mmseg.config import load_config
 
 __all__ = ["add_arguments", "build_runner", "read_config"]
 
@@ -23,12 +25,29 @@ _OTHER_KEYS = ("custom_imports", "tta_model", "tta_pipeline", "find_unused_param
                "compile", "model_wrapper_cfg", "activation_checkpointing", "efficient_conv_bn_eval")
 
 
+class _Settings(DictAction):
+    """mmengine's reader of KEY=VALUE words, which fails on others in its own code."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
+                 values: Any, option_string: str | None = None) -> None:
+        for number, word in enumerate(values):
+            if "=" not in word:
+                pair = f"{word}={values[number + 1]}" if number + 1 < len(values) else f"{word}=1"
+                raise ResNeStValueError(f"--cfg-options {word}: settings are KEY=VALUE, as one "
+                                        f"word; write {pair}.")
+            try:
+                super().__call__(parser, namespace, [word], option_string)
+            except (AssertionError, ValueError, RecursionError) as error:
+                raise ResNeStValueError(f"--cfg-options {word}: {error}; write lists as "
+                                        'KEY="[1,2]" and tuples as KEY="(1,2)".') from error
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that training and testing share, named as in MMSegmentation's tools."""
     parser.add_argument("config", help="path of a config, or name of a shipped one")
     parser.add_argument("--work-dir", help="folder of logs and checkpoints "
                         "(default: work_dirs/ and the config's name)")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE",
+    parser.add_argument("--cfg-options", nargs="+", action=_Settings, metavar="KEY=VALUE",
                         help="settings to override, such as train_cfg.max_iters=1000")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
                         help="how several processes are started (torchrun: pytorch)")
@@ -46,22 +65,29 @@ def read_config(args: argparse.Namespace) -> Config:
     Raises:
         ResNeStValueError: no such config, a key that nothing reads, incomplete own data.
     """
-    path = find_config(args.config, "mmseg")
-    cfg = Config.fromfile(path)
+    cfg = load_config(args.config)
     _refuse_unknown_keys(cfg, args.cfg_options or ())
+    with explained(cfg.filename):
+        _use_arguments(cfg, args)
+    return cfg
+
+
+def _use_arguments(cfg: Config, args: argparse.Namespace) -> None:
     train, val = getattr(args, "train", None), args.val
     if train or val or args.classes:
         if not (args.classes and val):
             raise ResNeStValueError(
                 "Own data needs --classes and --val, to train on it --train too.")
         _use_folders(cfg, args, train)
-    cfg.merge_from_dict(args.cfg_options or {})
+    for key, value in (args.cfg_options or {}).items():
+        with explained(f"--cfg-options {key}={value}"):
+            cfg.merge_from_dict({key: value})
     hooks = cfg.get("custom_hooks") or []
     if not any(hook["type"] == _PREFLIGHT for hook in hooks):
         cfg.custom_hooks = [*hooks, dict(type=_PREFLIGHT)]
     cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(Path("work_dirs") / path.stem)
-    return cfg
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(
+        Path("work_dirs", Path(cfg.filename).stem))
 
 
 def _use_folders(cfg: Config, args: argparse.Namespace, train: Sequence[str] | None) -> None:
@@ -94,25 +120,22 @@ def build_runner(cfg: Config, *loops: str) -> Runner:
         # mmengine would set a CUDA device; it leaves a process group that is there alone.
         torch.distributed.init_process_group("gloo")
         cfg.model_wrapper_cfg = dict(type="resnest_dense.CpuDistributedDataParallel")
-    try:
-        runner = Runner.from_cfg(cfg)
-        # What is built here names its unknown settings before the first iteration.
-        for loop in loops:
-            getattr(runner, loop)
-        if "train_loop" in loops:
-            runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-            scales = (runner.auto_scale_lr or {}).get("enable")  # mmengine does that before them
-            if runner.param_schedulers is not None and not scales:
-                runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
-        return runner
-    except FileNotFoundError as error:
-        raise ResNeStError(
-            f"{cfg.filename}: {error}. Put the data set there, or name its folder: data_root of "
-            "the data sets in the config, --data of evaluate-published.") from error
-    except (TypeError, KeyError) as error:
-        # By its name alone a slip in a config and an error in the user's own code look the same.
-        raise ResNeStError(
-            f"{cfg.filename}: {type(error).__name__}: {error} (-v shows from where)") from error
+    with explained(cfg.filename):
+        try:
+            runner = Runner.from_cfg(cfg)
+            # What is built here names its unknown settings before the first iteration.
+            for loop in loops:
+                getattr(runner, loop)
+            if "train_loop" in loops:
+                runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+                scales = (runner.auto_scale_lr or {}).get("enable")  # mmengine does that before
+                if runner.param_schedulers is not None and not scales:
+                    runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+        except FileNotFoundError as error:
+            raise ResNeStError(
+                f"{cfg.filename}: {error}. Put the data set there, or name its folder: data_root "
+                "of the data sets in the config, --data of evaluate-published.") from error
+    return runner
 
 
 def _refuse_unknown_keys(cfg: Config, options: Iterable[str]) -> None:

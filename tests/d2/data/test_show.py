@@ -1,5 +1,6 @@
 """Pictures of training data: what the network gets, with its ground truth drawn on it."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,23 @@ def test_the_command_draws_as_many_as_asked_for(own_data, tmp_path, capsys):
     assert Image.open(next(out.iterdir())).size == (640, 426)
 
 
+def test_images_that_cannot_be_read_are_passed_over_and_told(tiny, tmp_path, capsys):
+    images = shutil.copytree(tiny.train_images, tmp_path / "images")
+    bad = sorted(images.iterdir())[2]
+    bad.write_bytes(b"none")
+    command = ["show-data", "resnest14_mask_rcnn_mini.yaml", "--train-json", str(tiny.train_json),
+               "--count", "12", "--out", str(tmp_path / "shown"), "--train-images"]
+    assert main([*command, str(images)]) == 1
+    said = capsys.readouterr()
+    assert "12 pictures" in said.out and "1 of 13 failed" in said.err and bad.name in said.err
+    for path in images.iterdir():
+        path.write_bytes(b"none")
+    assert main([*command, str(images)]) == 1
+    assert "0 pictures" in capsys.readouterr().out
+
+
 def test_objects_are_drawn_where_they_are(own_data, tmp_path):
-    [path] = show_training_data(config(own_data, "INPUT.RANDOM_FLIP", "none"), tmp_path, 1)
+    [path], _ = show_training_data(config(own_data, "INPUT.RANDOM_FLIP", "none"), tmp_path, 1)
     record = next(r for r in DatasetCatalog.get("own_train")
                   if Path(r["file_name"]).stem == path.stem[5:])
     picture = Image.open(path).convert("RGB")

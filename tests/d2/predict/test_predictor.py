@@ -24,9 +24,11 @@ from resnest_dense.cli import main
 from resnest_dense.configs import find_config
 from resnest_dense.d2 import get_cfg
 from resnest_dense.d2.data.classes import Classes, read_classes, write_classes
-from resnest_dense.d2.predict.predictions import write_detections
+from resnest_dense.d2.predict.predictions import open_results
 from resnest_dense.d2.predict.predictor import DetectionPredictor
 from resnest_dense.d2.train import make_parser, run
+from resnest_dense.data.inputs import find_images
+from resnest_dense.data.results import each_image
 
 DEMO = Path(__file__).parents[3] / "tools/demo.py"
 
@@ -58,6 +60,13 @@ def trained(shapes, tmp_path_factory):
     return folder
 
 
+def write_detections(predictor, images, out):
+    """What predicting image files has written into detections.json."""
+    with open_results(predictor.classes, out) as write:
+        assert not each_image(find_images(images), predictor, write)
+    return json.loads((out / "detections.json").read_text())
+
+
 @pytest.fixture(scope="module")
 def predictor(trained):
     return DetectionPredictor(trained / "config.yaml", trained / "model_final.pth", device="cpu")
@@ -83,6 +92,24 @@ def test_it_finds_the_objects_of_a_folder(trained, shapes, tmp_path, capsys):
         assert_found([r for r in results if r["file_name"] == name], wanted)
         # Small images are drawn larger, so that labels can be read.
         assert Image.open(tmp_path / name).size == (480, 320)
+
+
+def test_bad_files_are_passed_over_and_told_and_folders_kept(trained, shapes, tmp_path, capsys):
+    for name in ("a/1.png", "b/1.png"):
+        (tmp_path / name).parent.mkdir()
+        shutil.copy(shapes[0] / "1.png", tmp_path / name)
+    (tmp_path / "a/0.png").write_bytes((shapes[0] / "1.png").read_bytes()[:300])
+    (tmp_path / "a/._1.png").write_bytes(bytes(200))
+    out = tmp_path / "out"
+    assert main(["predict", str(trained / "config.yaml"), str(trained / "model_final.pth"),
+                 str(tmp_path), "--out", str(out), "--device", "cpu"]) == 1
+    said = capsys.readouterr()
+    assert "2 images" in said.out and "1 of 3 failed" in said.err and "a/0.png" in said.err
+    results = json.loads((out / "detections.json").read_text())
+    for name in ("a/1.png", "b/1.png"):
+        assert_found([r for r in results if r["file_name"] == name], shapes[2]["1.png"])
+    written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert written == {"a/1.png", "b/1.png", "detections.json", "failures.txt"}
 
 
 def test_a_lower_threshold_finds_more_and_none_below_it(predictor, trained, shapes):

@@ -7,11 +7,10 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from PIL import Image
 
-from resnest_dense import ResNeStError
 from resnest_dense.cli import main
 from resnest_dense.configs import find_config
 from resnest_dense.mmseg.run import train
-from resnest_dense.mmseg.run.predict import SegmentationPredictor, write_predictions
+from resnest_dense.mmseg.run.predict import SegmentationPredictor
 from resnest_dense.mmseg.run.settings import read_config
 
 
@@ -49,15 +48,16 @@ def test_a_pipeline_that_reduces_labels_by_itself_follows_the_data(folders, clas
 def test_train_in_bfloat16_and_predict(config, folders, classes, tmp_path):
     run = tmp_path / "run"
     train.run(arguments(config, folders, classes, "--work-dir", run, "--amp"))
+    out, images = tmp_path / "out", sorted(folders[0].iterdir())
+    assert main(["predict", str(run / "tiny.py"), str(run / "iter_2.pth"), str(images[0]),
+                 str(classes), str(images[1]), "--out", str(out), "--device", "cpu"]) == 1
+    assert "no image that can be read" in (out / "failures.txt").read_text()
+    label, overlay = (np.asarray(Image.open(out / kind / images[1].name))
+                      for kind in ("labels", "overlays"))
     predictor = SegmentationPredictor(run / "tiny.py", run / "iter_2.pth", device="cpu")
-    images = sorted(folders[0].iterdir())
-    written = write_predictions(predictor, images[:2], tmp_path / "out")
-    label, overlay = (np.asarray(Image.open(path)) for path in written[1])
     assert predictor.classes == ("dark", "middle", "light")
     assert label.shape == (40, 48) and label.dtype == np.uint8 and label.max() < 3
     assert overlay.shape[0] >= 40 and overlay.shape[1] > 48
-    with pytest.raises(ResNeStError, match="no image that can be read"):
-        write_predictions(predictor, [classes], tmp_path / "out")
 
 
 def test_weights_alone_are_enough_with_a_shipped_config(tmp_path):
