@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from resnest_dense.data.media import find_images
+from resnest_dense.data.inputs import find_images
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.exporting.check import Report, check
 from resnest_dense.exporting.files import open_file, write_file
@@ -50,7 +50,7 @@ def export(config: str | Path, checkpoint: str | Path, format: str, out: str | P
     """
     path = Path(out)
     _check_name(path, format)
-    found = find_images(images)
+    found = [image.path for image in find_images(images)]
     subject = export_subject(str(config), str(checkpoint), Options(**options))
     require(format, subject.family, subject.contract.precision, subject.deformable)
     uncompile(subject.graph)

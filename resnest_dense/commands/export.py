@@ -22,8 +22,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
                          "LazyConfig) or MMSegmentation, or an architecture")
     command.add_argument("checkpoint", help="a path, or a name in the catalog")
     command.add_argument("--format", required=True, choices=list(FORMATS))
-    command.add_argument("--out", required=True, metavar="FILE", help="its name ends in "
-                         f"{', '.join(f'{kind.suffix} ({name})' for name, kind in FORMATS.items())}")
+    endings = ", ".join(f"{kind.suffix} ({name})" for name, kind in FORMATS.items())
+    command.add_argument("--out", required=True, metavar="FILE", help=f"its name ends in {endings}")
     command.add_argument("--images", nargs="+", default=[], metavar="IMAGE", help="files, folders "
                          "or patterns to check it on (default: the config's data set)")
     command.add_argument("--backbone", action="store_true",

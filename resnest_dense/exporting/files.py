@@ -2,16 +2,12 @@
 
 import io
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from resnest_dense.errors import ResNeStError
-from resnest_dense.exporting.onnx_graph import make_onnx, require_onnx
 from resnest_dense.exporting.subject import Subject
 from resnest_dense.runtime.contract import KEY
 from resnest_dense.runtime.session import open_session
@@ -49,16 +45,15 @@ def open_file(subject: Subject, format: str, path: Path) -> Run:
 
 
 def _write_onnx(subject: Subject, path: Path) -> None:
+    # Its package, and OpenVINO below, are those of an extra.
+    from resnest_dense.exporting.onnx_graph import make_onnx
+
     path.write_bytes(make_onnx(subject).SerializeToString())
 
 
 def _write_openvino(subject: Subject, path: Path) -> None:
-    require_onnx()
-    try:
-        openvino: Any = import_module("openvino")
-    except ImportError as error:
-        raise ResNeStError("Exporting to OpenVINO needs it: pip install 'resnest_dense[export]' "
-                           f"({error}).") from error
+    import openvino
+
     through = path.with_suffix(".onnx")
     _write_onnx(subject, through)
     model = openvino.convert_model(through)

@@ -5,10 +5,13 @@ By torch's TorchScript exporter: its successor (``dynamo=True``) fails on R-CNNs
 """
 
 import io
+import math
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import onnx
 import torch
 from torch.onnx import symbolic_helper
 
@@ -16,32 +19,20 @@ from resnest_dense.errors import ResNeStError
 from resnest_dense.exporting.subject import Subject
 from resnest_dense.runtime.contract import KEY
 
-try:
-    import onnx
-except ImportError:  # the extra "export"
-    onnx = None
-
-__all__ = ["make_onnx", "require_onnx"]
+__all__ = ["make_onnx"]
 
 _OPSET = 18  # 16 has RoiAlign as torchvision means it, 18 what OpenVINO and onnxruntime share
 _DEFORMABLE_OPSET = 19  # has DeformConv
+_LARGE = 1024  # values of a weight that is worth a node
 _PER_IMAGE = ("logits", "semantic")
 
 
-def require_onnx() -> None:
-    """Raises ResNeStError where the package is not installed."""
-    if onnx is None:
-        raise ResNeStError("Exporting to ONNX and OpenVINO needs more packages: "
-                           "pip install 'resnest_dense[export]'.")
-
-
-def make_onnx(subject: Subject) -> "onnx.ModelProto":
+def make_onnx(subject: Subject) -> onnx.ModelProto:
     """The model, of standard operators alone, with its contract in it.
 
     Raises:
         ResNeStError: an operator that is not in the standard, or a graph that torch cannot export.
     """
-    require_onnx()
     buffer, example = io.BytesIO(), subject.example()
     opset = _DEFORMABLE_OPSET if subject.deformable else _OPSET
     torch.onnx.register_custom_op_symbolic("torchvision::deform_conv2d", _deform_conv,
@@ -60,6 +51,8 @@ def make_onnx(subject: Subject) -> "onnx.ModelProto":
     if foreign:
         raise ResNeStError(f"The graph has operators outside of the ONNX standard: "
                            f"{', '.join(foreign)}. Export a model without them.")
+    if subject.contract.precision == "float16":
+        _halve(model.graph)
     onnx.helper.set_model_props(model, {KEY: subject.contract.to_json()})
     return model
 
@@ -70,6 +63,22 @@ def _axes(subject: Subject) -> dict[str, dict[int, str]]:
         per_image = name in _PER_IMAGE or not subject.contract.detects
         axes[name] = {0: "N", 2: f"{name}_h", 3: f"{name}_w"} if per_image else {0: "K"}
     return {name: axes[name] for name in (*subject.inputs, *subject.outputs)}
+
+
+def _halve(graph: onnx.GraphProto) -> None:
+    """Keeps large weights in half of their bytes; runtimes compute in float32 as before."""
+    large = [tensor for tensor in graph.initializer
+             if tensor.data_type == onnx.TensorProto.FLOAT and math.prod(tensor.dims) >= _LARGE]
+    casts = []
+    for tensor in large:
+        name = tensor.name
+        values = onnx.numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, f"{name}_half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}_half"], [name],
+                                           to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _nodes(graph: Any) -> Iterator[Any]:

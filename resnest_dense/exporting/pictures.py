@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from resnest_dense.data.media import read_rgb
+from resnest_dense.data.images import read_rgb
 from resnest_dense.runtime.images import resize_image
 
 __all__ = ["draw_pictures", "read_pictures", "shrink"]

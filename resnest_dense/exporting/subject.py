@@ -33,7 +33,7 @@ class Options:
     fused: bool = True
     backbone: bool = False
     preprocess: Literal["outside", "inside"] = "outside"
-    precision: Literal["float32", "float16", "int8"] = "float32"
+    precision: Literal["float32", "float16"] = "float32"
     score: float | None = None
     suppression: float | None = None
     detections: int | None = None

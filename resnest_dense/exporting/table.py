@@ -30,7 +30,7 @@ DETECTORS = ("faster_rcnn", "mask_rcnn", "cascade_rcnn", "cascade_mask_rcnn", "k
              "panoptic_fpn", "retinanet")
 SEGMENTORS = ("deeplabv3", "deeplabv3plus", "fcn", "pspnet", "upernet")
 FAMILIES = ("backbone", *DETECTORS, *SEGMENTORS)
-PRECISIONS = ("float32", "float16", "int8")
+PRECISIONS = ("float32", "float16")
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,12 @@ class _Refusal:
     deformable: bool | None = None
 
 
-_TORCH = ("torch-export", "torchscript")
 _REFUSALS = (
     _Refusal("torch.export has no operator for suppression, and cannot follow a number of "
              "detections that images decide: use onnx, openvino or torchscript",
              ("torch-export",), DETECTORS),
-    _Refusal("files of torch stay in float32; torch's own quantised ones run nowhere else: use "
-             "onnx or openvino", _TORCH, precisions=("float16", "int8")),
+    _Refusal("files of torch keep the weights' own float32: use onnx or openvino",
+             ("torch-export", "torchscript"), precisions=("float16",)),
     _Refusal("OpenVINO (to 2026.4) has no deformable convolution of groups that its ONNX reader "
              "takes: use onnx or torchscript", ("openvino",), deformable=True),
 )
@@ -81,25 +80,24 @@ def require(format: str, family: str, precision: str = "float32", deformable: bo
 
 
 def markdown() -> str:
-    """The table as ``docs/export.md`` has it."""
+    """The table as ``docs/export.md`` has it: families whose cells are the same share a row."""
     notes: list[str] = []
-    head = "| | " + " | ".join(FORMATS) + " |\n|---" + "|---" * len(FORMATS) + "|\n"
-    rows = []
-    for family in FAMILIES:
-        for deformable in (False, True):
-            cells = []
-            for format in FORMATS:
-                works = [p for p in PRECISIONS if reason(format, family, p, deformable) is None]
-                marks = []
-                for precision in PRECISIONS:
-                    why = reason(format, family, precision, deformable)
-                    if why and why not in notes:
-                        notes.append(why)
-                    if why and notes.index(why) + 1 not in marks:
-                        marks.append(notes.index(why) + 1)
-                shown = ", ".join(works) or "no"
-                cells.append(f"{shown} {' '.join(f'[{mark}]' for mark in marks)}".rstrip())
-            rows.append((family + ", deformable" * deformable, cells))
-    lines = ["| " + " | ".join([name, *cells]) + " |" for name, cells in rows]
-    return head + "\n".join(lines) + "\n\n" + "\n".join(
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for deformable in (False, True):
+        for family in FAMILIES[:-len(SEGMENTORS)] if deformable else FAMILIES:
+            cells = tuple(_cell(format, family, deformable, notes) for format in FORMATS)
+            rows.setdefault(cells, []).append(f"deformable {family}" if deformable else family)
+    lines = [["", *FORMATS], ["---"] * (1 + len(FORMATS)),
+             *([", ".join(names), *cells] for cells, names in rows.items())]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table + "\n\n" + "\n".join(
         f"[{number}] {note}." for number, note in enumerate(notes, start=1)) + "\n"
+
+
+def _cell(format: str, family: str, deformable: bool, notes: list[str]) -> str:
+    """The precisions that there are, and numbers of the reasons why others are not."""
+    reasons = {precision: reason(format, family, precision, deformable) for precision in PRECISIONS}
+    notes += [why for why in dict.fromkeys(reasons.values()) if why and why not in notes]
+    marks = sorted({notes.index(why) + 1 for why in reasons.values() if why})
+    works = ", ".join(precision for precision, why in reasons.items() if why is None)
+    return " ".join([works or "no", *(f"[{mark}]" for mark in marks)])

@@ -21,7 +21,7 @@ _is_exporting._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def is_compiling() -> bool:
-    """Whether ``torch.compile`` reads the code, and not ``torch.export``, whose graph others run."""
+    """Whether ``torch.compile`` reads the code, not ``torch.export``, whose graph others run."""
     return torch.compiler.is_compiling() and not _is_exporting()
 
 

@@ -34,7 +34,8 @@ class AvgPool2d(nn.AvgPool2d):
                                     self.count_include_pad)
         if not is_compiling():
             if torch.compiler.is_compiling() and self.stride == 2:
-                border = "replicate" if self.ceil_mode else "constant"  # a repeated value is no news
+                # What is repeated changes no mean.
+                border = "replicate" if self.ceil_mode else "constant"
                 return F.avg_pool2d(_pad(x, self.padding, border), self.kernel_size, 2)
             with consuming(x):
                 return self._pad_first(x) if x.is_cuda and self.padding else super().forward(x)

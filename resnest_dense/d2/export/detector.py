@@ -31,7 +31,7 @@ class _Graph(nn.Module):
         self.model, self.thresholds = model, thresholds
 
     def select(self, boxes: Tensor, scores: Tensor, sizes: Tensor) -> tuple[Tensor, ...]:
-        """The detections: boxes (K, 4), scores, classes, images (K,), image after image, best first.
+        """The detections, image after image, best first: boxes (K, 4), scores, classes, images.
 
         Args:
             boxes: (N, C, M, 4); C is 1 where all classes share them.

@@ -33,9 +33,11 @@ def _find(heat: Tensor, boxes: Tensor) -> Tensor:
                               align_corners=False)[0].flatten(1)
         value, place = large.max(1)
         total = (heat[i].flatten(1) - value[:, None]).exp().sum(1)
-        column = place % width
-        row = (place - column).to(heat.dtype) / whole[i, 0]
-        x = (column.to(heat.dtype) + 0.5) * (sides[i, 0] / whole[i, 0]) + boxes[i, 0]
+        # Inside of a loop the exporter knows no types: whole numbers stay floats.
+        pixel = place.to(torch.float32)
+        row = (pixel / whole[i, 0]).floor()
+        column = pixel - row * whole[i, 0]
+        x = (column + 0.5) * (sides[i, 0] / whole[i, 0]) + boxes[i, 0]
         y = (row + 0.5) * (sides[i, 1] / whole[i, 1]) + boxes[i, 1]
-        found = torch.cat([found, torch.stack([x, y, 1 / total], 1)[None]])
+        found = torch.cat([found, torch.stack([x, y, total.reciprocal()], 1)[None]])
     return found

@@ -11,7 +11,8 @@ from resnest_dense.configs import find_config
 CLASSES = {"categories": [{"id": i, "name": name} for i, name in enumerate("abc", start=3)]}
 SMALL = {
     "MODEL.RESNETS.DEPTH": 14, "MODEL.RESNETS.BOTTLENECK_WIDTH": 16, "MODEL.RESNETS.STEM_WIDTH": 8,
-    "MODEL.FPN.OUT_CHANNELS": 32, "MODEL.ROI_BOX_HEAD.CONV_DIM": 32, "MODEL.ROI_BOX_HEAD.FC_DIM": 64,
+    "MODEL.FPN.OUT_CHANNELS": 32, "MODEL.ROI_BOX_HEAD.CONV_DIM": 32,
+    "MODEL.ROI_BOX_HEAD.FC_DIM": 64,
     "MODEL.ROI_BOX_HEAD.NUM_CONV": 1, "MODEL.ROI_MASK_HEAD.NUM_CONV": 1,
     "MODEL.ROI_MASK_HEAD.CONV_DIM": 32, "MODEL.ROI_KEYPOINT_HEAD.CONV_DIMS": [32],
     "MODEL.ROI_HEADS.NUM_CLASSES": 3, "MODEL.RETINANET.NUM_CLASSES": 3,
@@ -60,13 +61,16 @@ def write_detector(folder: Path, family: str, **keys) -> tuple[str, str]:
         ids=[3, 4, 5][:len(names)], names=names, **(stuff if family == "panoptic_fpn" else {}))))
     return str(folder / "config.yaml"), str(folder / "model.pth")
 
+
 SEGMENTOR = '''
 _base_ = ["BASE"]
-model = dict(data_preprocessor=dict(size=(64, 64)), backbone=dict(init_cfg=None, architecture="resnest14"),
+model = dict(data_preprocessor=dict(size=(64, 64)),
+             backbone=dict(init_cfg=None, architecture="resnest14"),
              decode_head=dict(channels=16, num_classes=3),
              auxiliary_head=dict(channels=16, num_classes=3))
 test_pipeline = [dict(type="LoadImageFromFile"),
-                 dict(type="Resize", scale=(160, 96), keep_ratio=True), dict(type="LoadAnnotations"), dict(type="PackSegInputs")]
+                 dict(type="Resize", scale=(160, 96), keep_ratio=True),
+                 dict(type="LoadAnnotations"), dict(type="PackSegInputs")]
 test_dataloader = dict(dataset=dict(_delete_=True, type="resnest_dense.FolderDataset",
     images="images", labels="labels", classes=("dark", "middle", "light"), pipeline=test_pipeline))
 val_dataloader = test_dataloader
