@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from resnest_dense.errors import ResNeStError
 from resnest_dense.exporting.subject import Subject
 from resnest_dense.runtime.contract import KEY
 from resnest_dense.runtime.session import open_session
@@ -75,8 +76,12 @@ def _write_torchscript(subject: Subject, path: Path) -> None:
 
 def _write_exported(subject: Subject, path: Path) -> None:
     buffer, dynamic = io.BytesIO(), torch.export.Dim.DYNAMIC
-    exported = torch.export.export(subject.graph, subject.example(),
-                                   dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic},))
+    try:
+        exported = torch.export.export(subject.graph, subject.example(),
+                                       dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic},))
+    except Exception as error:  # of a dozen kinds, whatever in the graph it cannot follow
+        raise ResNeStError(f"torch.export cannot follow this {subject.family}: {error}. Use onnx "
+                           "or torchscript.") from error
     torch.export.save(exported, buffer, extra_files={_EXTRA: subject.contract.to_json()})
     path.write_bytes(buffer.getvalue())
 

@@ -29,7 +29,7 @@ FORMATS = {
 DETECTORS = ("faster_rcnn", "mask_rcnn", "cascade_rcnn", "cascade_mask_rcnn", "keypoint_rcnn",
              "panoptic_fpn", "retinanet")
 SEGMENTORS = ("deeplabv3", "deeplabv3plus", "fcn", "pspnet", "upernet")
-FAMILIES = ("backbone", *DETECTORS, *SEGMENTORS)
+FAMILIES = ("backbone", "pyramid", *DETECTORS, *SEGMENTORS)
 PRECISIONS = ("float32", "float16")
 
 
@@ -48,10 +48,13 @@ _REFUSALS = (
     _Refusal("torch.export has no operator for suppression, and cannot follow a number of "
              "detections that images decide: use onnx, openvino or torchscript",
              ("torch-export",), DETECTORS),
+    _Refusal("torch.export takes it for constant whether a side of a map is odd, which pools of "
+             "detectron2's pyramids ask: use onnx, openvino or torchscript",
+             ("torch-export",), ("pyramid",)),
     _Refusal("files of torch keep the weights' own float32: use onnx or openvino",
              ("torch-export", "torchscript"), precisions=("float16",)),
-    _Refusal("OpenVINO (to 2026.4) has no deformable convolution of groups that its ONNX reader "
-             "takes: use onnx or torchscript", ("openvino",), deformable=True),
+    _Refusal("OpenVINO's reader of ONNX has no DeformConv (to 2026.4): use onnx or torchscript",
+             ("openvino",), deformable=True),
 )
 
 

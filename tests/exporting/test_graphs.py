@@ -36,11 +36,12 @@ def test_a_graph_finds_what_its_model_finds(family, model_of):
     assert {shape[0] for shape in report.shapes} == {1, 2, 3}
 
 
-@pytest.mark.parametrize("family, names", [
-    ("mask_rcnn", ("p2", "p3", "p4", "p5", "p6")), ("fcn", ("res2", "res3", "res4", "res5"))])
-def test_a_backbone_is_exported_with_its_pyramid(family, names, model_of):
+@pytest.mark.parametrize("family, kind, names", [
+    ("mask_rcnn", "pyramid", ("p2", "p3", "p4", "p5", "p6")),
+    ("fcn", "backbone", ("res2", "res3", "res4", "res5"))])
+def test_a_backbone_is_exported_with_its_pyramid(family, kind, names, model_of):
     subject = export_subject(*model_of(family), Options(backbone=True))
-    assert (subject.family, subject.outputs) == ("backbone", names)
+    assert (subject.family, subject.outputs) == (kind, names)
     report = check(subject, in_torch(subject), draw_pictures(), "pictures")
     assert not report.failures and report.difference.worst["features"] < 1e-4
 

@@ -7,7 +7,7 @@ from typing import Any
 import detectron2.data.transforms as T
 import torch
 from detectron2.data import DatasetCatalog
-from detectron2.modeling import GeneralizedRCNN, PanopticFPN, RetinaNet
+from detectron2.modeling import FPN, GeneralizedRCNN, PanopticFPN, RetinaNet
 from detectron2.modeling.roi_heads import CascadeROIHeads, StandardROIHeads
 from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
@@ -36,7 +36,8 @@ def make_subject(config: str, checkpoint: str, options: Options) -> Subject:
     predictor = DetectionPredictor(config, checkpoint, device="cpu", threshold=options.score,
                                    classes=options.classes)
     model = predictor.model
-    family = "backbone" if options.backbone else _family(model)
+    pyramid = "pyramid" if isinstance(model.backbone, FPN) else "backbone"
+    family = pyramid if options.backbone else _family(model)
     thresholds = None if options.backbone else _set_thresholds(model, options)
     contract = _contract(predictor, family, thresholds, options)
     pictures = _pictures(predictor.datasets)
