@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-import resnest_dense
 from resnest_dense.analysis.backbone import IMAGENET
 from resnest_dense.create import create_backbone
-from resnest_dense.exporting.subject import Options, Subject, normalised
+from resnest_dense.exporting.subject import Options, Subject, input_of, normalised
 from resnest_dense.runtime.contract import Classes, Contract, Resize
 from resnest_dense.weights import load
 
@@ -39,10 +38,8 @@ def backbone_subject(name: str, checkpoint: str, options: Options) -> Subject:
     net = create_backbone(name)
     given = (load(net, checkpoint).contract or IMAGENET).scaled(255)
     net.eval()
-    contract = Contract(
-        task="features", package=resnest_dense.__version__, classes=Classes(),
-        channel_order=given.channel_order, mean=given.mean, std=given.std, resize=Resize("none"),
-        preprocess=options.preprocess, precision=options.precision)
+    contract = Contract(task="features", classes=Classes(), resize=Resize("none"),
+                        **input_of(given.channel_order, given.mean, given.std, options))
     graph = Features(net.fused() if options.fused else net, net.out_features)
     return Subject("backbone", normalised(graph.eval(), contract), net.out_features, contract,
                    Features(net, net.out_features))

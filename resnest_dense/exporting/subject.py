@@ -3,16 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+import resnest_dense
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.nn.deform import DeformConv2d
 from resnest_dense.runtime.contract import Contract
 
-__all__ = ["Options", "Subject", "normalised"]
+__all__ = ["Options", "Subject", "input_of", "normalised"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,14 @@ class Subject:
             images = images / 64.0 - 2
         sizes = torch.tensor([[height - 9, width - 1], [height, width - 13]])
         return (images, sizes) if "sizes" in self.inputs else (images,)
+
+
+def input_of(order: str, mean: Sequence[float], std: Sequence[float], options: Options
+             ) -> dict[str, Any]:
+    """What every contract says: the channels' order, their mean and deviation of 0..255, and what
+    the options have chosen."""
+    return dict(package=resnest_dense.__version__, channel_order=order, mean=tuple(mean),
+                std=tuple(std), preprocess=options.preprocess, precision=options.precision)
 
 
 class _Inside(nn.Module):

@@ -12,13 +12,12 @@ from detectron2.modeling.roi_heads import CascadeROIHeads, StandardROIHeads
 from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
-import resnest_dense
 from resnest_dense.d2.data.classes import Classes
 from resnest_dense.d2.export.detector import DenseGraph, RCNNGraph, clip
 from resnest_dense.d2.predict.predictor import DetectionPredictor
 from resnest_dense.errors import ResNeStError
 from resnest_dense.exporting.backbone import Features
-from resnest_dense.exporting.subject import Options, Subject, normalised
+from resnest_dense.exporting.subject import Options, Subject, input_of, normalised
 from resnest_dense.inference.fuse import fuse
 from resnest_dense.runtime import contract as parts
 from resnest_dense.runtime.contract import Contract, Panoptic, Resize, Thresholds
@@ -35,13 +34,13 @@ def make_subject(config: str, checkpoint: str, options: Options) -> Subject:
     """
     predictor = DetectionPredictor(config, checkpoint, device="cpu", threshold=options.score,
                                    classes=options.classes)
-    model = predictor.model
+    model: Any = predictor.model
     pyramid = "pyramid" if isinstance(model.backbone, FPN) else "backbone"
     family = pyramid if options.backbone else _family(model)
     thresholds = None if options.backbone else _set_thresholds(model, options)
     contract = _contract(predictor, family, thresholds, options)
     pictures = _pictures(predictor.datasets)
-    inner = fuse(model) if options.fused else model
+    inner: Any = fuse(model) if options.fused else model
     if thresholds is None:
         names = tuple(model.backbone.output_shape())
         return Subject(family, normalised(Features(inner.backbone, names), contract), names,
@@ -98,13 +97,12 @@ def _contract(predictor: DetectionPredictor, family: str, thresholds: Thresholds
     mean, std = (values.flatten().tolist() for values in (model.pixel_mean, model.pixel_std))
     panoptic = Panoptic(model.combine_overlap_thresh, model.combine_stuff_area_thresh,
                         model.combine_instances_score_thresh) if family == "panoptic_fpn" else None
-    task = "features" if thresholds is None else "panoptic" if panoptic else "detect"
+    task: Any = "features" if thresholds is None else "panoptic" if panoptic else "detect"
     return Contract(
-        task=task, package=resnest_dense.__version__, classes=_classes(predictor.classes),
-        channel_order=predictor.format, mean=mean, std=std,
-        resize=_resize(predictor.augmentations), thresholds=thresholds, panoptic=panoptic,
-        size_divisor=model.backbone.size_divisibility or 1, preprocess=options.preprocess,
-        precision=options.precision)
+        task=task, classes=_classes(predictor.classes), resize=_resize(predictor.augmentations),
+        thresholds=thresholds, panoptic=panoptic,
+        size_divisor=model.backbone.size_divisibility or 1,
+        **input_of(predictor.format, mean, std, options))
 
 
 def _classes(classes: Classes) -> parts.Classes:
@@ -121,7 +119,7 @@ def _classes(classes: Classes) -> parts.Classes:
 
 def _colours(colours: Any, names: Sequence[str]) -> tuple[parts.Colour, ...]:
     fits = colours is not None and len(colours) == len(names)
-    return tuple(tuple(map(int, colour)) for colour in colours) if fits else ()
+    return tuple((int(r), int(g), int(b)) for r, g, b in colours) if fits else ()
 
 
 def _resize(augmentations: T.AugmentationList) -> Resize:

@@ -11,10 +11,9 @@ from mmengine.registry import DATASETS
 from mmseg.models.utils import wrappers
 from torch import Tensor, nn
 
-import resnest_dense
 from resnest_dense.errors import ResNeStError
 from resnest_dense.exporting.backbone import Features
-from resnest_dense.exporting.subject import Options, Subject, normalised
+from resnest_dense.exporting.subject import Options, Subject, input_of, normalised
 from resnest_dense.inference.fuse import fuse
 from resnest_dense.mmseg.loading import read_input
 from resnest_dense.mmseg.run.predict import SegmentationPredictor
@@ -37,7 +36,7 @@ def make_subject(config: str, checkpoint: str, options: Options) -> Subject:
     predictor = SegmentationPredictor(config, checkpoint, device="cpu")
     model: Any = predictor.model
     contract = _contract(predictor, options)
-    inner = fuse(model) if options.fused else copy.deepcopy(model)
+    inner: Any = fuse(model) if options.fused else copy.deepcopy(model)
     if options.backbone:
         names = model.backbone.out_features
         return Subject("backbone", normalised(Features(inner.backbone, names).eval(), contract),
@@ -95,7 +94,8 @@ class _AdaptivePool(nn.Module):
 def _replace_pools(module: nn.Module) -> nn.Module:
     for name, child in module.named_children():
         if isinstance(child, nn.AdaptiveAvgPool2d):
-            setattr(module, name, _AdaptivePool(child.output_size))
+            count: Any = child.output_size
+            setattr(module, name, _AdaptivePool(count))
         else:
             _replace_pools(child)
     return module
@@ -122,16 +122,15 @@ def _contract(predictor: SegmentationPredictor, options: Options) -> Contract:
     test = model.test_cfg
     window = Window(tuple(test.crop_size), tuple(test.stride)) if test.mode == "slide" else None
     first = predictor.first_label
-    palette = tuple(tuple(map(int, colour)) for colour in predictor.palette)
+    palette: Any = tuple(tuple(map(int, colour)) for colour in predictor.palette)
     classes = Classes(tuple(range(first, first + len(predictor.classes))), predictor.classes,
                       palette)
     padding = model.data_preprocessor.test_cfg or {}
     return Contract(
-        task="features" if options.backbone else "segment", package=resnest_dense.__version__,
-        classes=classes, channel_order=given.order, mean=given.mean, std=given.std,
+        task="features" if options.backbone else "segment", classes=classes,
         resize=_resize(predictor.steps), size_divisor=padding.get("size_divisor", 1),
-        preprocess=options.preprocess, precision=options.precision, window=window,
-        align_corners=model.align_corners)
+        window=window, align_corners=model.align_corners,
+        **input_of(given.order, given.mean, given.std, options))
 
 
 def _resize(steps: list[dict]) -> Resize:
