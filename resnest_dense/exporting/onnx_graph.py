@@ -33,7 +33,8 @@ def make_onnx(subject: Subject) -> onnx.ModelProto:
     Raises:
         ResNeStError: an operator that is not in the standard, or a graph that torch cannot export.
     """
-    buffer, example = io.BytesIO(), subject.example()
+    buffer: Any = io.BytesIO()  # which the exporter's types do not have
+    example = subject.example()
     opset = _DEFORMABLE_OPSET if subject.deformable else _OPSET
     torch.onnx.register_custom_op_symbolic("torchvision::deform_conv2d", _deform_conv,
                                            _DEFORMABLE_OPSET)

@@ -108,6 +108,9 @@ class _Inside(nn.Module):
         (N, 3, H, W) uint8 RGB, and the rest of what the graph takes
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, graph: nn.Module, contract: Contract):
         super().__init__()
         self.graph, self.contract = graph, contract

@@ -14,20 +14,21 @@ class Traced(nn.Module):
 
     Args:
         net: the network, in eval mode; parameters are shared.
+        channels: of its input.
 
     Raises:
         ResNeStError: a network in training mode.
 
     Shape:
-        (N, net.in_channels, H, W) -> {name: (N, C_name, H_name, W_name)}
+        (N, channels, H, W) -> {name: (N, C_name, H_name, W_name)}
     """
 
-    def __init__(self, net: nn.Module):
+    def __init__(self, net: nn.Module, channels: int):
         super().__init__()
         if net.training:
             raise ResNeStError("torch.jit.script takes a network for inference: call eval() first.")
         # More than one image, and odd sides: nothing may be taken for 1, or for even.
-        example = next(net.parameters()).new_zeros(2, net.in_channels, 65, 97)
+        example = next(net.parameters()).new_zeros(2, channels, 65, 97)
         with torch.no_grad():
             self.traced = torch.jit.trace(net, example, strict=False, check_trace=False)
 

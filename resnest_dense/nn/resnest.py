@@ -124,7 +124,7 @@ class ResNeSt(nn.Module):
         return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __prepare_scriptable__(self) -> nn.Module:
-        return Traced(self)  # what torch.jit.script takes instead
+        return Traced(self, self.in_channels)  # what torch.jit.script takes instead
 
     def _compile(self, *, constant: bool = False) -> None:
         for name, part in self.named_children():

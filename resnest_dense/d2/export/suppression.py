@@ -7,8 +7,8 @@ torchvision's ``batched_nms`` moves the groups apart by adding to their coordina
 from typing import Any
 
 import torch
+import torchvision  # noqa: F401  # registers its operators
 from torch import Tensor
-from torchvision.ops import nms
 
 __all__ = ["LEAST", "best", "suppress"]
 
@@ -42,8 +42,9 @@ def best(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
     Shape:
         (N, M) -> (N, P), (N, P) int64
     """
-    count = (scores > LEAST).sum(1).max().clamp(1, most)
-    return scores.topk(count, dim=1)  # type: ignore[call-overload]  # traced, a tensor is a number
+    # A tensor is a number too, of which a traced graph has no constant.
+    count: Any = (scores > LEAST).sum(1).max().clamp(1, most)
+    return scores.topk(count, dim=1)
 
 
 @torch.jit.script
@@ -75,6 +76,3 @@ class _Suppression(torch.autograd.Function):
                     *(g.op("Constant", value_t=limit) for limit in limits))
         node.setType(boxes.type().with_dtype(torch.long).with_sizes([None, 3]))
         return node
-
-
-assert nms is not None  # torchvision's operators are registered by its import
