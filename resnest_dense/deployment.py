@@ -49,7 +49,7 @@ def export(config: str | Path, checkpoint: str | Path, format: str, out: str | P
             left of it.
     """
     path = Path(out)
-    _check_name(path, format)
+    _check_name(path, format, options.get("precision", "float32"))
     found = [image.path for image in find_images(images)]
     subject = export_subject(str(config), str(checkpoint), Options(**options))
     require(format, subject.family, subject.contract.precision, subject.deformable)
@@ -74,8 +74,8 @@ def export(config: str | Path, checkpoint: str | Path, format: str, out: str | P
     return report
 
 
-def _check_name(path: Path, format: str) -> None:
-    require(format, "backbone")
+def _check_name(path: Path, format: str, precision: str) -> None:
+    require(format, "backbone", precision)
     suffix = FORMATS[format].suffix
     if path.suffix != suffix:
         raise ResNeStValueError(f"{path}: the name of a file for {FORMATS[format].runtime} ends in "

@@ -17,7 +17,7 @@ __all__ = ["BATCHES", "SIDES", "Report", "check"]
 
 SIDES = (160, 224, 320)  # pixels of the shorter side
 BATCHES = (1, 2, 5)
-_BLANK = 2  # images without anything, in a batch that is run twice
+_BLANK = 2  # images without anything
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Report:
 
 
 def check(subject: Subject, run: Run, pictures: Sequence[np.ndarray], images: str) -> Report:
-    """Runs a file and its model on batches of pictures of three sizes, and on blank ones.
+    """Runs a file and its model on batches of pictures of three sizes; the file on blank ones too,
+    before and after.
 
     Args:
         subject: the model.
@@ -68,25 +69,29 @@ def check(subject: Subject, run: Run, pictures: Sequence[np.ndarray], images: st
         arrays = {"images": batch_images(batch, contract),
                   "sizes": np.array([image.shape[:2] for image in batch], np.int64)}
         found = run({name: arrays[name] for name in subject.inputs})
+        shapes.append((len(batch), *arrays["images"].shape[2:]))
+        if not any(image.any() for image in batch):
+            continue  # where all places are the same, a rounding decides which is the best
         given = dict(arrays, images=batch_images(batch, outside))
         with torch.no_grad():
             expected = subject.eager(*(torch.from_numpy(given[name]) for name in subject.inputs))
         compare(found, {name: value.numpy() for name, value in zip(subject.outputs, expected)},
                 contract, difference)
-        shapes.append((len(batch), *arrays["images"].shape[2:]))
     return Report(images, tuple(shapes), difference,
                   tuple(difference.failures(limits_of(contract.precision))))
 
 
 def _batches(subject: Subject, pictures: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
     resize = subject.contract.resize
+    # No size beyond those that the model is for.
+    largest = min(target_size(pictures[0].shape[:2], resize))
+    scale = 1.0 if resize.policy == "none" else min(1.0, largest / SIDES[-1])
     batches, number = [], 0
     for side in SIDES:
-        largest = min(target_size(pictures[0].shape[:2], resize))
         for count in BATCHES:
             chosen = [pictures[(number + i) % len(pictures)] for i in range(count)]
-            batches.append([shrink(picture, side if resize.policy == "none" else min(side, largest),
-                                   resize.filter) for picture in chosen])
+            batches.append([shrink(picture, round(side * scale), resize.filter)
+                            for picture in chosen])
             number += count
     blank = [np.zeros((SIDES[0], SIDES[0], 3), np.uint8)] * _BLANK
     return [blank, *batches, blank]

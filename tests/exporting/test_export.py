@@ -113,7 +113,7 @@ def test_images_without_detections_again_and_again_in_one_session(exported):
 
 
 def test_a_pair_that_does_not_fit_is_refused(model_of, tmp_path):
-    config, other = model_of("mask_rcnn")[0], model_of("retinanet")[1]
+    config, other = model_of("mask_rcnn")[0], model_of("retinanet")[1]  # three classes too
     with pytest.raises(ResNeStError, match="not a checkpoint of|for 3 classes|nothing for"):
         export(config, other, "onnx", tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
@@ -158,7 +158,7 @@ def test_a_full_disk_is_one_error_and_nothing_is_left(backbone, tmp_path, capsys
     (dict(score=1.5), "score=1.5"),
     (dict(preprocess="both"), "preprocess='both'"),
     (dict(format="torchscript", out="model.pt", precision="float16"), "own float32"),
-    (dict(precision="int4"), "Unknown precision 'int4'"),
+    (dict(precision="int8"), "Unknown precision 'int8'"),
     (dict(images=["nowhere.jpg"]), "nowhere.jpg"),
 ])
 def test_what_cannot_be_exported_is_refused_with_a_reason(changes, said, model_of, tmp_path):
