@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from resnest_dense.data.inputs import find_images
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.exporting.check import Report, check
@@ -50,7 +52,7 @@ def export(config: str | Path, checkpoint: str | Path, format: str, out: str | P
     """
     path = Path(out)
     _check_name(path, format, options.get("precision", "float32"))
-    found = [image.path for image in find_images(images)]
+    given = read_pictures([image.path for image in find_images(images)])
     subject = export_subject(str(config), str(checkpoint), Options(**options))
     require(format, subject.family, subject.contract.precision, subject.deformable)
     uncompile(subject.graph)
@@ -64,7 +66,7 @@ def export(config: str | Path, checkpoint: str | Path, format: str, out: str | P
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             written = Path(folder, path.name)
             write_file(subject, format, written)
-            report = _check(subject, format, written, found)
+            report = _check(subject, format, written, given)
             contract = replace(subject.contract, check=report.content())
             written.with_name(f"{path.name}.json").write_text(contract.to_json(), encoding="utf-8")
             for file in sorted(Path(folder).iterdir(), key=lambda file: file.name == path.name):
@@ -84,10 +86,10 @@ def _check_name(path: Path, format: str, precision: str) -> None:
         raise ResNeStValueError(f"{path} is a folder: name a file.")
 
 
-def _check(subject: Subject, format: str, path: Path, given: Sequence[Path]) -> Report:
-    paths = given or [picture for picture in subject.pictures if picture.is_file()]
-    pictures = read_pictures(paths) if paths else draw_pictures()
-    images = f"{len(pictures)} {'' if paths else 'generated '}images"
+def _check(subject: Subject, format: str, path: Path, given: Sequence[np.ndarray]) -> Report:
+    own = [picture for picture in subject.pictures if picture.is_file()]
+    pictures = given or read_pictures(own) or draw_pictures()
+    images = f"{len(pictures)} {'' if given or own else 'generated '}images"
     try:
         report = check(subject, open_file(subject, format, path), pictures, images)
     except OSError:
