@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from resnest_dense import list_architectures
+from resnest_dense import progress as progress_module
 from resnest_dense.cli import main, run_tool
+from resnest_dense.progress import progress
 
 
 def test_architectures_lists_each_with_its_size(capsys):
@@ -51,18 +53,6 @@ def test_weights_show_names_address_and_input(capsys):
     assert "resnest50-528c19ca.pth" in output and "RGB, values 0 to 1" in output
 
 
-@pytest.mark.parametrize("arguments,words", [
-    (["weights", "show", "resnest51"], "resnest50"),
-    (["weights", "verify", "nothing.pth"], "nothing.pth"),
-    (["check-data", "nothing.json", "."], "nothing.json"),
-    (["benchmark", "resnest50_faster_rcn"], "resnest50_faster_rcnn"),
-])
-def test_what_the_user_can_mend_is_one_line(arguments, words, capsys):
-    assert main(arguments) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("resnest-dense: ") and words in error and error.count("\n") == 1
-
-
 def test_benchmark_prints_a_row_for_each_variant(capsys):
     arguments = ["--size", "32", "32", "--rounds", "1", "--parts", "eval", "--device", "cpu"]
     assert main(["benchmark", "resnest14_deeplabv3_ade20k", *arguments]) == 0
@@ -95,3 +85,28 @@ def test_an_interrupt_ends_with_the_code_of_a_shell():
         raise KeyboardInterrupt
 
     assert run_tool(argparse.ArgumentParser(), run, []) == 130
+
+
+def test_progress_is_shown_on_a_terminal_and_hidden_by_quiet(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def run(args):
+        for _ in progress(range(3), "images"):
+            pass
+
+    monkeypatch.setattr(progress_module, "_SECONDS", 0)
+    for words, stream, shown in (([], Terminal(), True), (["-q"], Terminal(), False),
+                                 (["--quiet"], Terminal(), False), ([], io.StringIO(), False)):
+        monkeypatch.setattr("sys.stderr", stream)
+        assert run_tool(argparse.ArgumentParser(), run, words) == 0
+        assert ("3/3" in stream.getvalue() and "images" in stream.getvalue()) == shown
+
+
+def test_an_error_of_the_system_is_one_line(capsys):
+    def run(args):
+        raise PermissionError(13, "Permission denied", "/out")
+
+    assert run_tool(argparse.ArgumentParser(prog="tool"), run, []) == 2
+    assert capsys.readouterr().err == "tool: [Errno 13] Permission denied: '/out'\n"

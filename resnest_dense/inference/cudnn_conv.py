@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnest_dense.ops import choose
-from resnest_dense.ops.grouped import is_faster_dense, to_dense
+from resnest_dense.ops.grouped import fastest_form
 
 __all__ = ["CudnnConv2d", "serves_cudnn"]
 
@@ -61,9 +61,8 @@ class CudnnConv2d:
     def _prepare(self, x: Tensor) -> None:
         """The weight in the type of ``x``, and without groups where that is faster."""
         conv = self._conv
-        weight, self._groups, self._dtype = conv.weight.to(x.dtype), conv.groups, x.dtype
-        if is_faster_dense(x, weight, conv.groups):
-            weight, self._groups = to_dense(weight, conv.groups), 1
+        weight, self._groups = fastest_form(x, conv.weight.to(x.dtype), conv.groups)
+        self._dtype = x.dtype
         self._weight = weight.contiguous(memory_format=torch.channels_last)
         bias = weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias
         self._bias = bias.to(x.dtype)

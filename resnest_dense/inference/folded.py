@@ -12,7 +12,7 @@ from resnest_dense.inference.cpu_conv import PackedConv2d, conv3x3
 from resnest_dense.inference.cudnn_conv import CudnnConv2d, serves_cudnn
 from resnest_dense.inference.winograd import is_winograd_conv
 from resnest_dense.ops.affine import constant_affine
-from resnest_dense.ops.grouped import is_faster_dense, to_dense
+from resnest_dense.ops.grouped import fastest_form
 
 __all__ = ["Copy", "Folded", "FoldedConv2d", "fold", "fold_layers"]
 
@@ -76,9 +76,7 @@ class FoldedConv2d(nn.Conv2d):
         if self.norm is None and not isinstance(self.padding, str) and serves_cudnn(x):
             self._packed = self._packed or CudnnConv2d(self, relu=self.relu)
             return self._packed(x, residual)
-        weight, groups = self.weight, self.groups
-        if is_faster_dense(x, weight, groups):
-            weight, groups = to_dense(weight, groups), 1
+        weight, groups = fastest_form(x, self.weight, self.groups)
         x = F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, groups)
         if self.norm is not None:
             x = self.norm(x)

@@ -14,7 +14,7 @@ from resnest_dense.nn.activation import lazy_norm_relu
 from resnest_dense.nn.deform import Deformable, DeformConv2d
 from resnest_dense.nn.memory import consuming, recomputed
 from resnest_dense.nn.norm import Norm, apply_pooled_norm, make_norm, make_pooled_norm
-from resnest_dense.ops.grouped import is_faster_dense, to_dense
+from resnest_dense.ops.grouped import fastest_form
 
 __all__ = ["SplitAttention", "split_attention"]
 
@@ -103,10 +103,8 @@ class GroupedConv2d(nn.Conv2d):
     """A grouped convolution, computed without groups where that is faster."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not is_faster_dense(x, self.weight, self.groups):
-            return super().forward(x)
-        weight = to_dense(self.weight.to(x.dtype), self.groups)
-        return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation)
+        weight, groups = fastest_form(x, self.weight, self.groups)
+        return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation, groups)
 
 
 def split_attention(architecture: Architecture, deform: Deformable | None = None

@@ -42,8 +42,8 @@ def draw_found(image: np.ndarray, found: Found, classes: Classes, *,
     canvas = Image.fromarray(picture).resize((round(width * scale), round(height * scale)))
     pen = ImageDraw.Draw(canvas)
     if found.segments is None:
-        for box, label in zip(found.boxes * scale, found.classes.tolist()):
-            pen.rectangle([float(one) for one in box], outline=palette_of(classes)[label], width=2)
+        for box, (*_, colour) in zip((found.boxes * scale).tolist(), notes):
+            pen.rectangle(box, outline=colour, width=2)
         for points in found.keypoints if found.keypoints is not None else ():
             _draw_keypoints(pen, points, classes, scale)
     font = ImageFont.load_default(size=max(11, canvas.height // 50))

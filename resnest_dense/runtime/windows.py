@@ -19,16 +19,14 @@ def average_windows(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray,
         run: (N, 3, h, w), the images in a window -> their logits, of any size.
         align_corners: how logits are resized to the window.
     """
-    parts: list[tuple[slice, slice, np.ndarray]] = []
+    total, count = np.zeros(0, np.float32), np.zeros(images.shape[2:], np.float32)
     for down, across in product(*map(_windows, images.shape[2:], window.size, window.stride)):
-        logits = run(np.ascontiguousarray(images[:, :, down, across]))
+        logits = run(np.ascontiguousarray(images[:, :, down, across])).astype(np.float32)
+        if not total.size:
+            total = np.zeros((*logits.shape[:2], *images.shape[2:]), np.float32)
         size = down.stop - down.start, across.stop - across.start
-        parts.append((down, across, np.stack([resize_maps(one, size, align_corners)
-                                              for one in logits.astype(np.float32)])))
-    total = np.zeros((*parts[0][2].shape[:2], *images.shape[2:]), np.float32)
-    count = np.zeros(images.shape[2:], np.float32)
-    for down, across, logits in parts:
-        total[:, :, down, across] += logits
+        total[:, :, down, across] += np.stack([resize_maps(one, size, align_corners)
+                                               for one in logits])
         count[down, across] += 1
     return total / count
 

@@ -67,7 +67,7 @@ def prepare(model: nn.Module, weights: Weights, *, strict: bool = True,
         raise ResNeStError(f"{weights.name} does not fit the model. {report.problem} Give weights "
                            "of the model's network, or build that of the weights; "
                            "resnest_dense.weights.load(..., strict=False) loads what "
-                           f"fits.\n{report}")
+                           f"fits. {report}")
     if logger.hasHandlers():
         logger.log(logging.WARNING if report.problem else logging.INFO, "%s", report)
     else:

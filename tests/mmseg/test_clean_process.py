@@ -31,6 +31,14 @@ CASES = {
         import sys
         sys.modules["mmseg"] = sys.modules["mmcv"] = None
         import resnest_dense.mmseg""",
+    "forgotten, and added as the error says": """
+        import importlib
+        from mmengine.registry import MODELS
+        try:
+            MODELS.build(dict(type="resnest_dense.ResNeSt", architecture="resnest14"))
+        except Exception as error:
+            exec(str(error).partition("to the config: ")[2])
+        assert [importlib.import_module(name) for name in custom_imports["imports"]]""",
 }
 BUILD = """
 from mmengine.registry import MODELS

@@ -60,8 +60,8 @@ def show_lazy_training_data(config: str | Path, overrides: list[str], out: str |
         for name in names:
             require_dataset(name)
         image_format, mapper = train.mapper.image_format, _Passing(instantiate(train.mapper))
-        train.mapper = None
-        loader = instantiate(train, mapper=mapper)
+        train.mapper = mapper
+        loader = instantiate(train)
     return (_draw_items(loader, image_format, MetadataCatalog.get(names[0]), Path(out), count),
             mapper.failures)
 

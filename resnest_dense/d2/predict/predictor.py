@@ -23,6 +23,7 @@ from resnest_dense.d2.config import get_cfg, load_lazy_config, load_yaml_config
 from resnest_dense.d2.data.classes import Classes, read_classes
 from resnest_dense.errors import ResNeStError, ResNeStValueError, listed
 from resnest_dense.published import find_experiment
+from resnest_dense.runtime.images import as_rgb
 from resnest_dense.weights import catalog, fetch
 
 __all__ = ["DetectionPredictor", "Detector", "build_detector"]
@@ -110,7 +111,7 @@ class DetectionPredictor:
         Args:
             image: uint8 in RGB, (H, W, 3); grey (H, W) and RGBA (H, W, 4) do as well.
         """
-        image = _as_rgb(image)
+        image = as_rgb(image)
         height, width = image.shape[:2]
         inputs = T.AugInput(image[:, :, ::-1] if self.format == "BGR" else image)
         self.augmentations(inputs)
@@ -119,15 +120,6 @@ class DetectionPredictor:
         # "panoptic_seg" is the map of segments, and what each is.
         return {key: (value[0].to("cpu"), value[1]) if key == "panoptic_seg" else value.to("cpu")
                 for key, value in outputs.items()}
-
-
-def _as_rgb(image: np.ndarray) -> np.ndarray:
-    if image.dtype == np.uint8 and image.ndim == 2:
-        return np.repeat(image[:, :, None], 3, axis=2)
-    if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] in (3, 4) and image.size:
-        return image[:, :, :3]
-    raise ResNeStValueError(
-        f"An image of shape {image.shape} and type {image.dtype}: give (H, W, 3) in uint8.")
 
 
 def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) -> Classes:
@@ -139,7 +131,8 @@ def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) 
     if found is None:
         raise ResNeStError(f"The class names of {checkpoint} are unknown: there is no classes.json "
                            f"beside it, and none of the config's data sets "
-                           f"({listed(detector.datasets)}) is registered. Name a COCO-format file of the data by --classes.")
+                           f"({listed(detector.datasets)}) is registered. Name a COCO-format file "
+                           "of the data by --classes.")
     head = getattr(detector.model, "roi_heads", detector.model)
     if getattr(head, "num_classes", len(found.names)) != len(found.names):
         raise ResNeStError(f"{checkpoint} detects {head.num_classes} classes, and there are "
