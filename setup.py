@@ -53,8 +53,8 @@ setup(
             *TORCH, "mmsegmentation>=1.2", "mmengine>=0.10", "ftfy", "regex",
             "opencv-python", "matplotlib", "setuptools<82",
         ],
-        "test": ["pytest", "pytest-xdist", "timm", "build", "ruff", "mypy", "onnx",
-                 "httpx", "playwright"],
+        "test": ["pytest", "pytest-xdist", "timm", "segmentation-models-pytorch", "build", "ruff",
+                 "mypy", "onnx", "httpx", "playwright"],
     },
     entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},
 )

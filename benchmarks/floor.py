@@ -15,7 +15,7 @@ from resnest_dense import create_backbone
 from resnest_dense.nn.bottleneck import Bottleneck
 from resnest_dense.nn.conv import ConvNorm
 from resnest_dense.nn.pooling import AvgPool2d
-from resnest_dense.nn.split_attention import SplitAttention
+from resnest_dense.nn.spatial.split_attention import SplitAttention
 from resnest_dense.nn.stem import Stem
 
 __all__ = ["BYTES", "CARDS", "PARTS", "Convolution", "Layers", "floor", "moved", "predict", "walk"]

@@ -184,7 +184,8 @@ CANDIDATES = {
     **{f"ours checkpointed {which}": Candidate(functools.partial(_ours, checkpoint_stages=stages),
                                                "ours", list_architectures(), trains_only=True)
        for which, stages in _CHECKPOINTED.items()},
-    "official torch": Candidate(_official_torch, "peer", list_architectures()),
+    "official torch": Candidate(_official_torch, "peer", [
+        name for name in list_architectures() if name.startswith("resnest")]),
     "official detectron2": Candidate(_official_detectron2, "peer", tuple(DEPTHS)),
     "timm": Candidate(_timm, "peer", tuple(_TIMM)),
     "MMSegmentation": Candidate(_mmsegmentation, "peer", tuple(DEPTHS)[:4]),

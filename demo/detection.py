@@ -30,7 +30,7 @@ def main() -> int:
         sys.executable, TRAIN_NET, "--config-file", CONFIG,
         "--train-json", data.train_json, "--train-images", data.train_images,
         "--val-json", data.val_json, "--val-images", data.val_images,
-        *args.opts, "OUTPUT_DIR", run,
+        "--overwrite", *args.opts, "OUTPUT_DIR", run,
     ], check=True)
 
     rows = read_metrics(run)

@@ -19,7 +19,7 @@ PAGE = PACKAGE.parent / "ARCHITECTURE.md"
 LAYERS = (
     ("errors",),
     ("architectures", "configs", "files", "findings", "interrupt", "patching", "progress",
-     "registry"),
+     "registry", "runs"),
     ("config_errors",),
     ("ops",),
     ("inference",),

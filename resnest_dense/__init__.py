@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from resnest_dense.architectures import Architecture, get_architecture, list_architectures
-    from resnest_dense.create import create_backbone
+    from resnest_dense.create import create_backbone, create_classifier
     from resnest_dense.deployment import export
     from resnest_dense.errors import ResNeStError, ResNeStValueError
     from resnest_dense.inference.fuse import fuse
@@ -21,6 +21,7 @@ _MODULES = {
     "ResNeStError": "errors",
     "ResNeStValueError": "errors",
     "create_backbone": "create",
+    "create_classifier": "create",
     "export": "deployment",
     "fuse": "inference.fuse",
     "get_architecture": "architectures",

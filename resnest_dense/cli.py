@@ -4,6 +4,7 @@ The tools of the repository (``tools/``) start by :func:`run_tool`, which treats
 """
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from resnest_dense.progress import be_quiet
 __all__ = ["main", "make_parser", "run_tool"]
 
 _INTERRUPTED = 130  # what a shell gives for a command that Ctrl-C ended
+_CLOSED = 141  # and for one whose output nobody reads any more
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +64,7 @@ def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace]
 
     Returns:
         The exit code: 0; 2, and one line on stderr, after an error that the user can mend; 130
-        after an interrupt.
+        after an interrupt; 141 where nobody reads what is printed.
     """
     _add_switches(parser)
     words = sys.argv[1:] if arguments is None else arguments
@@ -70,6 +72,11 @@ def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace]
         args = parser.parse_args(words)
         be_quiet(args.quiet)
         code = run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has enough of it; what is left of it would fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CLOSED
     except (ResNeStError, OSError, ModuleNotFoundError) as error:
         known = name_extra(error) if isinstance(error, ModuleNotFoundError) else str(error)
         if known is None:

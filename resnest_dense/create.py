@@ -1,15 +1,16 @@
-"""A backbone by name, with weights if wanted."""
+"""A backbone or a classifier by name, with weights if wanted."""
 
 from collections.abc import Sequence
 
 from resnest_dense.architectures import get_architecture
-from resnest_dense.nn import Deformable, ResNeSt
+from resnest_dense.errors import ResNeStValueError
+from resnest_dense.nn import Classifier, Deformable, ResNeSt
 from resnest_dense.nn.norm import Norm
 from resnest_dense.nn.stages import STAGE_NAMES
 from resnest_dense.weights import load
 from resnest_dense.weights.source import Source
 
-__all__ = ["create_backbone"]
+__all__ = ["create_backbone", "create_classifier"]
 
 
 def create_backbone(name: str, *, norm: Norm = "BN", out_features: Sequence[str] = STAGE_NAMES,
@@ -33,6 +34,34 @@ def create_backbone(name: str, *, norm: Norm = "BN", out_features: Sequence[str]
         output_stride=output_stride, dilated_form=dilated_form, freeze_at=freeze_at, deform=deform,
         checkpoint_stages=checkpoint_stages, compile=compile,
     )
+    if weights is not None:
+        load(net, weights)
+    return net
+
+
+def create_classifier(name: str, num_classes: int = 1000, weights: Source | None = None, *,
+                      norm: Norm = "BN", in_channels: int = 3, dropout: float = 0.0,
+                      compile: bool = False) -> Classifier:
+    """The named network with an ImageNet classifier, see :class:`resnest_dense.nn.Classifier`.
+
+    Args:
+        name: one of :func:`resnest_dense.list_architectures`.
+        num_classes: number of classes; where the weights have another, the last layer stays random,
+            and the report says so.
+        weights: as in :func:`create_backbone`; a file without a classifier is refused.
+        norm: as in :func:`create_backbone`.
+        in_channels: channels of the image.
+        dropout: before the last layer, in training.
+        compile: as in :func:`create_backbone`.
+
+    Raises:
+        ResNeStValueError: an unknown name, or fewer classes than 1.
+        ResNeStError: weights that cannot be read or that are of another network.
+    """
+    if num_classes < 1:
+        raise ResNeStValueError(f"num_classes={num_classes!r}: use at least 1.")
+    net = Classifier(get_architecture(name), num_classes=num_classes, dropout=dropout, norm=norm,
+                     in_channels=in_channels, compile=compile)
     if weights is not None:
         load(net, weights)
     return net

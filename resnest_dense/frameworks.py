@@ -195,7 +195,8 @@ class _MMSegmentation(Framework):
         from resnest_dense.mmseg.run.show import show_training_data
 
         settings = argparse.Namespace(
-            config=args.config, train=args.train, val=args.train, classes=args.classes,
+            config=args.config, train=args.train, classes=args.classes,
+            val=args.train and args.train[0],
             reduce_zero_label=args.reduce_zero_label, cfg_options={}, launcher="none",
             work_dir=None)
         return show_training_data(read_config(settings), args.out, args.count)

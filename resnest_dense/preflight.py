@@ -32,7 +32,7 @@ class InputSettings:
     keys: tuple[str, str, str]  # what the config calls order, mean and std
 
 
-def check_input(images: Iterable[Tensor], settings: InputSettings, *, unit_std: bool) -> Finding:
+def check_input(images: Sequence[Tensor], settings: InputSettings, *, unit_std: bool) -> Finding:
     """The values of a batch after normalisation. Weights whose input is known have compared it with
     the settings when they were loaded.
 
@@ -42,6 +42,11 @@ def check_input(images: Iterable[Tensor], settings: InputSettings, *, unit_std: 
         unit_std: whether the weights that training starts from need a deviation near 1, as all
             published ResNeSts do (Microsoft's ResNets are trained on a std of 1, on 0 to 255).
     """
+    channels, (_, mean_key, std_key) = {len(image) for image in images}, settings.keys
+    if channels != {len(settings.mean)} or channels != {len(settings.std)}:
+        return Finding("input", "error", f"images have {sorted(channels)} channels, {mean_key} "
+                       f"{len(settings.mean)} values and {std_key} {len(settings.std)}. Give a "
+                       "value for each channel.")
     values = torch.cat([image.flatten(1).double().cpu() for image in images], dim=1)
     if not values.isfinite().all():
         return Finding("input", "error", "images hold values that are no numbers (NaN, infinite).")

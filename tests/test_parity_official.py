@@ -7,7 +7,8 @@ from peers import official_features, official_network, official_state_dict, ours
 from resnest_dense import create_backbone, list_architectures
 
 LARGE = ("resnest152", "resnest200", "resnest269")
-SMALL = [name for name in list_architectures() if name not in LARGE]
+SMALL = [name for name in list_architectures()
+         if name.startswith("resnest") and name not in LARGE]
 FAST = [name for name in SMALL if "_fast_" in name]
 ODD = (2, 3, 67, 97)
 

@@ -43,6 +43,7 @@ def test_a_batch_as_it_should_be_is_fine():
     (batch(), dict(order="BGR"), "INPUT.FORMAT gives BGR, and MODEL.PIXEL_MEAN .* order of RGB"),
     (batch(), dict(mean=MEAN[::-1]), "INPUT.FORMAT gives RGB, and MODEL.PIXEL_MEAN .* of BGR"),
     ([torch.full((3, 8, 8), float("nan"))], {}, "no numbers"),
+    (batch(), dict(mean=(*MEAN, 100), std=(*STD, 58)), r"\[3\] channels, MODEL.PIXEL_MEAN 4 val"),
 ])
 def test_what_is_certainly_wrong_is_an_error_that_names_the_keys(images, settings, words):
     found = look(images, **settings)

@@ -1,4 +1,4 @@
-"""Which radix split each channel chose: the attention of every block while a model runs."""
+"""Which split or branch each channel chose: the attention of every block while a model runs."""
 
 import contextlib
 import re
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from resnest_dense import ops
 from resnest_dense.errors import ResNeStError
-from resnest_dense.nn.split_attention import SplitAttention
+from resnest_dense.nn.gate import SqueezeExcitation
+from resnest_dense.nn.spatial.split_attention import BranchAttention
 
 __all__ = ["BlockAttention", "Recording", "record_attention"]
 
-_PLACE = re.compile(r"(?:^|\.)(res[2-5])\.(\d+)\.conv2$")
+_PLACE = re.compile(r"(?:^|\.)(res[2-5])\.(\d+)\.(?:conv2|gate)$")
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class BlockAttention:
     Args:
         stage: "res2" to "res5".
         block: number in its stage, from 0.
-        weights: (R, C) of R splits and C channels: a softmax over R, so a column adds up to 1; with
-            one split a sigmoid.
+        weights: (R, C) of R splits (or branches of selective kernels) and C channels: a softmax
+            over R, so a column adds up to 1; with one split, and of a gate, a sigmoid.
     """
 
     stage: str
@@ -58,10 +58,11 @@ class Recording:
         """The attention by stage and block; a mean where the model ran more than once.
 
         Raises:
-            ResNeStError: no model with split attention has run.
+            ResNeStError: no model with attention has run.
         """
         if not self._seen:
-            raise ResNeStError("No block with split attention has run: the model is not a ResNeSt.")
+            raise ResNeStError("No block with attention has run: the model is neither a ResNeSt, "
+                               "nor an SE or SK network.")
         return [BlockAttention(*place, torch.cat(self._seen[place]).mean(dim=0))
                 for place in sorted(self._seen)]
 
@@ -71,12 +72,12 @@ def record_attention(model: nn.Module) -> Iterator[Recording]:
     """Inside: each run of ``model`` is recorded.
 
     Args:
-        model: a ResNeSt, or a detector or segmentor with one inside.
+        model: a ResNeSt, an SE or SK network, or a detector or segmentor with one inside.
     """
     recording, hooks = Recording(), []
     for name, module in model.named_modules():
         place = _PLACE.search(name)
-        if place and isinstance(module, SplitAttention):
+        if place and isinstance(module, (BranchAttention, SqueezeExcitation)):
             hooks.append(module.fc2.register_forward_hook(
                 _keeper(recording, module, place[1], int(place[2]))))
     try:
@@ -86,10 +87,10 @@ def record_attention(model: nn.Module) -> Iterator[Recording]:
             hook.remove()
 
 
-def _keeper(recording: Recording, module: SplitAttention, stage: str,
+def _keeper(recording: Recording, module: BranchAttention | SqueezeExcitation, stage: str,
             block: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
     def keep(_: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor) -> None:
-        weights = ops.radix_attention(logits, module.radix, module.cardinality)
+        weights = module.weights(logits)
         recording.add(stage, block, weights.reshape(len(weights), module.radix, -1))
 
     return keep

@@ -37,7 +37,8 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
                         help="settings of a detector's config to override (LazyConfig: KEY=VALUE)")
     add_arguments(parser)
     labels = parser.add_argument_group("own data of a segmentor")
-    labels.add_argument("--train", nargs=2, metavar=("IMAGES", "LABELS"), help="folders")
+    labels.add_argument("--train", nargs=2, action="append", metavar=("IMAGES", "LABELS"),
+                        help="folders")
     labels.add_argument("--classes", metavar="FILE", help="class names, one a line, or JSON")
     labels.add_argument("--reduce-zero-label", action="store_true", help="0 is no class")
     parser.set_defaults(run=_show_data)

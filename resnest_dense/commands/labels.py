@@ -42,18 +42,19 @@ def _check_labels(args: argparse.Namespace) -> int:
     total = max(report.pixels.sum(), 1)
     for name, pixels in zip(classes, report.pixels):
         print(f"  {name:24} {100 * pixels / total:6.2f} % of the labelled pixels")
-    print(f"ignored: {100 * report.ignored:.2f} % of all pixels")
+    print(f"  ignored: {report.ignored:.2%} of all pixels")
     return 1 if report.errors else 0
 
 
 def _score_labels(args: argparse.Namespace) -> None:
     from resnest_dense.data.labels.folder import read_classes
-    from resnest_dense.data.labels.scores import score_folders
+    from resnest_dense.data.labels.scores import describe_coverage, score_folders
 
     classes = read_classes(args.classes).names
     scores = score_folders(args.predictions, args.labels, len(classes),
                            reduce_zero_label=args.reduce_zero_label)
     for name, iou in zip(classes, scores.iou):
         print(f"{name:24} {'not seen' if iou != iou else f'{iou:8.6f}'}")
+    print(describe_coverage(scores.labelled, classes, ignored=scores.ignored))
     print(f"pixAcc {scores.pixel_accuracy:.6f}, mAcc {scores.mean_accuracy:.6f}, "
           f"mIoU {scores.mean_iou:.6f}, mIoU with classes not seen as 0 {scores.mean_iou_all:.6f}")

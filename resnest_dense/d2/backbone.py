@@ -75,14 +75,29 @@ def _build_fpn(cfg: CfgNode, bottom_up: ResNeStBackbone, top_block: nn.Module) -
                fuse_type=keys.FUSE_TYPE)
 
 
+# Keys of what a network that is named has by its name, and their defaults.
+_SHAPE = {"DEPTH": 50, "NUM_GROUPS": 1, "WIDTH_PER_GROUP": 64, "RES2_OUT_CHANNELS": 256,
+          "STEM_WIDTH": 0, "RADIX": 2, "BOTTLENECK_WIDTH": 64, "AVD": True, "AVD_FIRST": False,
+          "AVG_DOWN": True, "DEEP_STEM": True}
+
+
 def _read_architecture(keys: CfgNode) -> Architecture:
+    if keys.ARCHITECTURE:
+        for key, default in _SHAPE.items():
+            if keys[key] != default:
+                raise ResNeStValueError(
+                    f"MODEL.RESNETS.ARCHITECTURE={keys.ARCHITECTURE!r} names the whole network, and"
+                    f" MODEL.RESNETS.{key} is {keys[key]!r}: leave it at {default!r}, or leave "
+                    "ARCHITECTURE out.")
+        return get_architecture(keys.ARCHITECTURE)
     # NUM_GROUPS is the cardinality and counts once (the official wrapper squares it), and radix 1
     # has attention as in the official torch network (the wrapper drops it there).
     depths = [int(name[7:]) for name in list_architectures() if re.fullmatch(r"resnest\d+", name)]
     if keys.DEPTH not in depths:
         raise ResNeStValueError(
-            f"MODEL.RESNETS.DEPTH={keys.DEPTH} is not a ResNeSt: use one of {depths}, or "
-            "MODEL.BACKBONE.NAME build_resnet_fpn_backbone for a plain ResNet.")
+            f"MODEL.RESNETS.DEPTH={keys.DEPTH} is not a ResNeSt: use one of {depths}, "
+            "MODEL.RESNETS.ARCHITECTURE for a network before it, or MODEL.BACKBONE.NAME "
+            "build_resnet_fpn_backbone for detectron2's own ResNet.")
     if keys.RES2_OUT_CHANNELS != 256:
         raise ResNeStValueError(f"MODEL.RESNETS.RES2_OUT_CHANNELS={keys.RES2_OUT_CHANNELS}: a "
                                 "ResNeSt has 256; narrow it by MODEL.RESNETS.BOTTLENECK_WIDTH.")

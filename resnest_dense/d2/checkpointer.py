@@ -15,7 +15,7 @@ from torch import nn
 from resnest_dense.errors import ResNeStError
 from resnest_dense.weights import LoadReport, catalog, check_contract, prepare
 from resnest_dense.weights.files import split_part
-from resnest_dense.weights.matching import has_one_backbone
+from resnest_dense.weights.matching import has_one_backbone, require_numbers
 from resnest_dense.weights.report import Mismatch
 from resnest_dense.weights.source import locate, open_weights
 
@@ -101,6 +101,7 @@ class _RememberingCheckpointer(DetectionCheckpointer):
 
 def _report_plain(checkpointer: _RememberingCheckpointer, source: str) -> LoadReport:
     """The report of a model without a ResNeSt, which detectron2 has loaded by itself."""
+    require_numbers(checkpointer.model.state_dict(), source)
     lacking = checkpointer.incompatible
     names = [name for name in checkpointer.model.state_dict()
              if not name.endswith("num_batches_tracked")]

@@ -76,6 +76,9 @@ def add_resnest_config(cfg: CfgNode) -> None:
     """
     node = cfg.MODEL.RESNETS
     node.update(_WRAPPER_DEFAULTS)
+    # A network by its name (resnest_dense.list_architectures()), in place of DEPTH and all that is
+    # the network's own; "": a ResNeSt of those keys.
+    node.ARCHITECTURE = ""
     # Average pool before the 3x3: the "fast" networks.
     node.AVD_FIRST = False
     # Channels of the stem's first convolutions; 0: what the named network of this DEPTH has.

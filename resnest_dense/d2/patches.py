@@ -6,11 +6,15 @@ and registries, which the rest of this package uses.
 
 from typing import Any
 
+import numpy as np
 from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.data import detection_utils
 from detectron2.engine import defaults
+from detectron2.utils.file_io import PathManager
 from torch import nn
 
 from resnest_dense.d2 import checkpointer
+from resnest_dense.data.images import open_image
 from resnest_dense.patching import Patch
 
 __all__ = ["PATCHES", "install", "uninstall"]
@@ -22,6 +26,12 @@ def _create_ddp_model(model: nn.Module, **kwargs: Any) -> nn.Module:
     if next(model.parameters()).device.type == "cpu":
         kwargs["device_ids"] = None
     return _stock_create_ddp_model(model, **kwargs)
+
+
+def _read_image(file_name: str, format: str | None = None) -> np.ndarray:
+    with PathManager.open(file_name, "rb") as file:
+        picture = open_image(file, name=str(file_name))
+    return detection_utils.convert_PIL_to_numpy(picture, format)
 
 
 PATCHES = (
@@ -39,7 +49,12 @@ PATCHES = (
           reason="DefaultTrainer passes the process's rank as a CUDA device, which torch refuses "
                  "for a model on the CPU.",
           until="create_ddp_model leaves device_ids out on a CPU (no version so far: 0.6, sources "
-                "of 2026-06)."))
+                "of 2026-06)."),
+    Patch(detection_utils, "read_image", _read_image,
+          reason="Stock detectron2 turns TIFFs twice and makes white of all values above 255: it "
+                 "trained on other images than were checked.",
+          until="read_image scales 16 bits and loads a TIFF before it turns it (no version so far: "
+                "0.6, sources of 2026-06)."))
 
 
 def install() -> None:

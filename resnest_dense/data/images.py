@@ -120,5 +120,6 @@ def _depth(picture: Image.Image) -> int:
 
 def _raw_mode(picture: Image.Image) -> str:
     """How the file has the values, where Pillow tells: "RGB;16B", for one."""
-    words = picture.tile[0][3] if getattr(picture, "tile", None) else ""
+    tiles = getattr(picture, "tile", None)
+    words = tiles[0][3] if tiles else ""
     return str(words[0] if isinstance(words, tuple) and words else words)

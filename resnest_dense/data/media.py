@@ -1,4 +1,4 @@
-"""Videos, drawn on frame by frame."""
+"""Videos drawn on frame by frame."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from resnest_dense.files import beside
 from resnest_dense.progress import progress
 
 try:
-    import cv2  # comes with either framework; images are found and read without it
+    import cv2  # comes with either framework; images are read without it
 except ImportError:
     cv2 = None  # type: ignore[assignment]
 

@@ -10,7 +10,7 @@ __all__ = ["OwnFiles", "add_arguments", "files_of"]
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """The files of one split; "" for what there is not."""
+    """An annotation file of a split and what belongs to it; "" for what there is not."""
 
     json: str = ""  # detection, instance or keypoint annotations
     images: str = ""  # folder of the images
@@ -22,7 +22,9 @@ class OwnFiles:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that name own files to the parser of a tool."""
     own = parser.add_argument_group(
-        "own data", "COCO-format files; classes, keypoints and stuff come from the files")
+        "own data", "COCO-format files; classes, keypoints and stuff come from the files. Several "
+        "files of boxes and masks: --train-json A --train-images A/ --train-json B ...; classes "
+        "are merged by name")
     for split, purpose in (("train", "train"), ("val", "evaluate")):
         for kind, metavar, text in (
                 ("json", "FILE", f"annotations to {purpose} on"),
@@ -30,12 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 ("panoptic-json", "FILE", f"panoptic annotations to {purpose} on"),
                 ("panoptic-pngs", "DIR", "folder of their PNGs"),
                 ("stuff-pngs", "DIR", "folder of semantic labels (default: derived)")):
-            own.add_argument(f"--{split}-{kind}", default="", metavar=metavar, help=text)
+            own.add_argument(f"--{split}-{kind}", action="append", default=[], metavar=metavar,
+                             help=text)
 
 
 def files_of(args: argparse.Namespace, split: str, *,
-             panoptic: bool | None = None) -> OwnFiles | None:
-    """The own files of a split; None where the arguments name none.
+             panoptic: bool | None = None) -> list[OwnFiles]:
+    """The own files of a split, one entry for each annotation file.
 
     Args:
         args: parsed by a parser that :func:`add_arguments` has extended.
@@ -45,9 +48,24 @@ def files_of(args: argparse.Namespace, split: str, *,
     Raises:
         ResNeStValueError: files that lack a companion, or that the model has no use for.
     """
-    files = OwnFiles(*(getattr(args, f"{split}_{field.name}") for field in fields(OwnFiles)))
-    if files == OwnFiles():
-        return None
+    given = {field.name: getattr(args, f"{split}_{field.name}") for field in fields(OwnFiles)}
+    count = max(map(len, given.values()))
+    if len(given["images"]) == 1:
+        given["images"] = given["images"] * count  # one folder may have the images of all files
+    _require(all(len(paths) in (0, count) for paths in given.values()),
+             f"--{split}-json, --{split}-images and what else there is belong together, one for "
+             f"one: got {', '.join(f'{len(paths)} of {name}' for name, paths in given.items())}.")
+    _require(count < 2 or not given["panoptic_json"],
+             f"--{split}-panoptic-json is given {count} times: several files are read of boxes and "
+             "masks alone. Merge the panoptic ones.")
+    every = [OwnFiles(**{name: paths[i] for name, paths in given.items() if paths})
+             for i in range(count)]
+    for files in every:
+        _check_companions(files, split, panoptic)
+    return every
+
+
+def _check_companions(files: OwnFiles, split: str, panoptic: bool | None) -> None:
     _require(bool(files.images) and bool(files.json or files.panoptic_json),
              f"--{split}-json and --{split}-images belong together; got {files.json!r} and "
              f"{files.images!r}.")
@@ -60,7 +78,6 @@ def files_of(args: argparse.Namespace, split: str, *,
     _require(not panoptic or bool(files.panoptic_json),
              f"--{split}-panoptic-json and --{split}-panoptic-pngs are missing: Panoptic FPN "
              "learns and is measured on a panoptic file and the folder of its PNGs.")
-    return files
 
 
 def _require(fine: bool, message: str) -> None:

@@ -1,11 +1,12 @@
 """Text files as people save them: UTF-8 with or without a mark at its beginning, and UTF-16."""
 
 import codecs
+import os
 from pathlib import Path
 
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["is_plain", "read_text"]
+__all__ = ["make_plain", "read_text"]
 
 # UTF-32's begins as UTF-16's does.
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
@@ -36,10 +37,24 @@ def read_text(path: str | Path) -> str:
         "as UTF-8 (in an editor; or `iconv -f GBK -t UTF-8`, with the encoding that it is in).")
 
 
-def is_plain(path: str | Path) -> bool:
-    """Whether a file begins without a mark, so that every program reads it as UTF-8."""
+def make_plain(path: str, folder: str | Path) -> str:
+    """The path of a text that every program reads as UTF-8: ``path`` itself where it begins without
+    a mark, or else a copy in ``folder``; "" for "".
+
+    Raises:
+        ResNeStValueError: as :func:`read_text`.
+    """
+    if not path or not Path(path).is_file():
+        return path  # what is not there is said by who reads it
     with open(path, "rb") as file:
-        return _encoding(file.read(4)) == "utf-8"
+        if _encoding(file.read(4)) == "utf-8":
+            return path
+    copy = Path(folder, Path(path).name)
+    part = copy.with_name(f"{copy.name}.{os.getpid()}")
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    part.write_text(read_text(path), encoding="utf-8")
+    os.replace(part, copy)
+    return str(copy)
 
 
 def _encoding(head: bytes) -> str:

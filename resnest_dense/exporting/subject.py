@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import resnest_dense
 from resnest_dense.errors import ResNeStValueError
-from resnest_dense.nn.deform import DeformConv2d
+from resnest_dense.nn.spatial.deform import DeformConv2d
 from resnest_dense.runtime.contract import Contract
 
 __all__ = ["Options", "Subject", "input_of", "normalised"]

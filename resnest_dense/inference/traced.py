@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from resnest_dense.errors import ResNeStError
 
-__all__ = ["Traced"]
+__all__ = ["Traced", "TracedClassifier"]
 
 
 class Traced(nn.Module):
@@ -33,4 +33,15 @@ class Traced(nn.Module):
             self.traced = torch.jit.trace(net, example, strict=False, check_trace=False)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return self.traced(x)
+
+
+class TracedClassifier(Traced):
+    """The same of a network that puts out one tensor.
+
+    Shape:
+        (N, channels, H, W) -> (N, classes)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
         return self.traced(x)

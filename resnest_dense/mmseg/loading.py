@@ -2,10 +2,11 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
@@ -15,9 +16,11 @@ from resnest_dense.nn import ResNeSt
 from resnest_dense.preflight import InputSettings
 from resnest_dense.weights import InputContract, check_contract, prepare
 from resnest_dense.weights.identify import to_ours
+from resnest_dense.weights.matching import require_numbers
 from resnest_dense.weights.source import Weights, read_metadata
 
-__all__ = ["check_input", "fit_checkpoint", "fit_state", "note_source", "read_input", "unwrap"]
+__all__ = ["check_input", "checkpoint_classes", "fit_checkpoint", "fit_state", "note_source",
+           "read_input", "reorder_classifiers", "unwrap"]
 
 # Where a state dict was read from, kept among the versions of its modules: mmengine passes on those
 # alone, and no module has this name.
@@ -62,12 +65,13 @@ def fit_checkpoint(state: Mapping[str, Tensor],
     classifiers that it has no weights for.
 
     Raises:
-        ResNeStError: weights of the model, beyond its classifiers, are not in ``state`` or have
-            another shape there.
+        ResNeStError: weights of the model, beyond its classifiers, are not in ``state``, have
+            another shape there or are NaN or infinite.
     """
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     if isinstance(getattr(model, "backbone", None), ResNeSt):
         state = to_ours(state, name="the checkpoint").segmentor()
+    require_numbers(state, "the checkpoint")
     own = {name: tensor.shape for name, tensor in model.state_dict().items()
            if not name.endswith("num_batches_tracked")}
     unfit = [name for name, shape in own.items()
@@ -77,6 +81,31 @@ def fit_checkpoint(state: Mapping[str, Tensor],
     if wrong:
         raise ResNeStError(_difference(wrong, own, state))
     return {name: tensor for name, tensor in state.items() if name not in classifiers}, classifiers
+
+
+def checkpoint_classes(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The class names that a segmentor's checkpoint says it was trained on, () where it does not;
+    MMSegmentation 0 wrote them in capitals.
+    """
+    meta = content.get("meta") or {}
+    return tuple((meta.get("dataset_meta") or {}).get("classes") or meta.get("CLASSES") or ())
+
+
+def reorder_classifiers(state: dict[str, Tensor], order: Sequence[int]) -> None:
+    """Lets a segmentor's weights predict their class i as ``order[i]``, in place.
+
+    Raises:
+        ResNeStError: classifiers that are not one output a class.
+    """
+    names = [name for name in state if _CLASSIFIER.search(name)]
+    if not names or any(len(state[name]) != len(order) for name in names):
+        raise ResNeStError("The checkpoint has the classes in another order than the data set, and "
+                           "this model has no conv_seg with an output for each, which could be "
+                           "reordered: give the data set metainfo=dict(classes=[...]) in the "
+                           "checkpoint's order.")
+    source = torch.tensor(order).argsort()
+    for name in names:
+        state[name] = state[name][source.to(state[name].device)]
 
 
 def read_input(model: nn.Module | None) -> InputSettings | None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
+from io import BytesIO
 from logging import Logger
 from pathlib import Path
 from pickle import UnpicklingError
@@ -27,7 +28,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import checkpoint
 from torch import Tensor, nn
 
-from resnest_dense.errors import ResNeStError
+from resnest_dense.data.images import open_image
+from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.mmseg.loading import check_input, fit_state, note_source, unwrap
 from resnest_dense.nn import ResNeSt
 from resnest_dense.patching import Patch
@@ -115,6 +117,21 @@ def _statistic(owner: object, name: str) -> Any:
     return builtins.getattr(owner, name)
 
 
+def _decode(content: bytes, flag: str = "color", channel_order: str = "bgr",
+            backend: str | None = None) -> np.ndarray:
+    if flag != "color" or (backend or mmcv.image.io.imread_backend) not in ("cv2", "pillow"):
+        return _stock_decode(content, flag, channel_order, backend)
+    image = np.array(open_image(BytesIO(content), name="the file").convert("RGB"))
+    return image if channel_order == "rgb" else np.ascontiguousarray(image[:, :, ::-1])
+
+
+def _load_image(self: Any, results: dict) -> dict | None:
+    try:
+        return _stock_load_image(self, results)
+    except ResNeStValueError as error:
+        raise ResNeStValueError(f"{results['img_path']}: {error}") from error
+
+
 def segmentation_package() -> str | None:
     """The installed package that brings ``mmseg``, if mmengine expects it under another name."""
     try:
@@ -163,6 +180,19 @@ if package := segmentation_package():
         MODULE2PACKAGE, "mmseg", package,
         reason="`mmseg::` in configs finds no fork of mmsegmentation under another package name",
         until="forks of mmengine (onedl-mmengine 0.10.12) write their own name there"))
+if find_spec("mmcv"):
+    import mmcv
+    from mmcv.transforms import LoadImageFromFile
+
+    _stock_decode, _stock_load_image = mmcv.imfrombytes, LoadImageFromFile.transform
+    PATCHES += [
+        Patch(mmcv, "imfrombytes", _decode,
+              reason="OpenCV (5.0) reads no TIFF that has to be turned, and its version decides "
+              "which orientations it follows: training saw other images than were checked",
+              until="mmcv (2.2.0) lets a config name a function that decodes"),
+        Patch(LoadImageFromFile, "transform", _load_image,
+              reason="an image that cannot be read is an error without its name",
+              until="mmcv (2.2.0) names the file")]
 if _OPERATORS not in sys.modules and find_spec("mmcv") and find_spec(_OPERATORS) is None:
     PATCHES.append(Patch(
         sys.modules, _OPERATORS, _MissingOperators(),

@@ -1,6 +1,7 @@
 """The network; imports torch alone (and torchvision for the deformable form)."""
 
-from resnest_dense.nn.deform import Deformable
+from resnest_dense.nn.classifier import Classifier
 from resnest_dense.nn.resnest import ResNeSt
+from resnest_dense.nn.spatial.deform import Deformable
 
-__all__ = ["Deformable", "ResNeSt"]
+__all__ = ["Classifier", "Deformable", "ResNeSt"]

@@ -22,6 +22,8 @@ class ConvNorm(nn.Conv2d):
         out_channels: channels of the output.
         kernel_size: side of the square kernel, odd.
         stride: stride of the convolution.
+        dilation: its dilation.
+        groups: its groups.
         norm: see :func:`resnest_dense.nn.norm.make_norm`.
         relu: whether a ReLU ends it.
 
@@ -31,9 +33,9 @@ class ConvNorm(nn.Conv2d):
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1,
-                 norm: Norm, relu: bool = False):
-        super().__init__(in_channels, out_channels, kernel_size, stride, kernel_size // 2,
-                         bias=False)
+                 dilation: int = 1, groups: int = 1, norm: Norm, relu: bool = False):
+        super().__init__(in_channels, out_channels, kernel_size, stride,
+                         kernel_size // 2 * dilation, dilation, groups, bias=False)
         self.norm = make_norm(norm, out_channels)
         self.relu = relu
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")

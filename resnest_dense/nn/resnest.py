@@ -12,9 +12,9 @@ from resnest_dense.inference.compile import compile_part
 from resnest_dense.inference.folded import Copy, fold_layers
 from resnest_dense.inference.traced import Traced
 from resnest_dense.nn.bottleneck import EXPANSION, Bottleneck
-from resnest_dense.nn.deform import Deformable
 from resnest_dense.nn.memory import run_checkpointed
 from resnest_dense.nn.norm import Norm, freeze_batch_norms
+from resnest_dense.nn.spatial.deform import Deformable
 from resnest_dense.nn.stages import STAGE_NAMES, StagePlan, plan_stages
 from resnest_dense.nn.stem import Stem
 from resnest_dense.ops.grouped import half_on_cuda

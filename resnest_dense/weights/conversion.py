@@ -45,9 +45,10 @@ def convert(source: Source, target_layout: str, out: str | os.PathLike) -> Path:
         ResNeStValueError: an unknown layout or ending.
         ResNeStError: as :func:`resnest_dense.weights.load`, or the layout lacks a name for a part.
     """
-    layout, out = get_layout(target_layout), Path(out)
-    weights = open_weights(source)
+    get_layout(target_layout)  # its name, before anything is read
+    weights, out = open_weights(source), Path(out)
     found = to_ours(weights.state, name=weights.name)
+    layout = get_layout(target_layout, found.backbone)
     kept = found.rest if found.layout == layout else {}
     state = from_ours(found.backbone, layout, prefix=found.prefix if kept else layout.prefix)
     write({**state, **kept}, out)

@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from resnest_dense.errors import ResNeStError, ResNeStValueError, listed, near
 from resnest_dense.files import beside
+from resnest_dense.weights.pickles import read_arrays
 
 try:
     import safetensors
@@ -60,7 +62,7 @@ class Checkpoint(NamedTuple):
     """What a file of weights holds."""
 
     state: dict[str, Tensor]
-    others: tuple[str, ...] = ()  # names of what is beside the state dict
+    others: Mapping[str, Any] = MappingProxyType({})  # what is beside the state dict, by name
     alternatives: tuple[str, ...] = ()  # those of them that are such weights too, as averages are
 
 
@@ -72,7 +74,7 @@ def split_part(source: str) -> tuple[str, str]:
 
 
 def read_checkpoint(path: str | os.PathLike, part: str = "") -> Checkpoint:
-    """The state dict in a ``.pth`` or ``.safetensors`` file, and the names of what is beside it.
+    """The state dict in a ``.pth``, ``.safetensors`` or ``.pkl`` file, and the names beside it.
 
     A checkpoint of training has the state dict under a name and, for one, an optimizer's state
     under another; otherwise nothing is beside it. No code that the file holds is run. The file is
@@ -100,9 +102,8 @@ def read_checkpoint(path: str | os.PathLike, part: str = "") -> Checkpoint:
     if head.startswith(_LEGACY):
         return _tensors(_read_pickle(path, mmap=False), path, part)
     if head.startswith(b"\x80"):
-        raise ResNeStError(
-            f"{path} is a plain pickle, as detectron2's .pkl files of numpy arrays are; opening it "
-            "can run code, so it was not opened. " + _recipe(path, "pickle.load(open({}, 'rb'))"))
+        with _explained(path, "pickle.load(open({}, 'rb'))"):
+            return _tensors(read_arrays(path), path, part)
     raise ResNeStError(f"{path} is not a file of weights: it starts with {head[:24]!r}. A failed "
                        "download leaves such a file (an error page, a Git LFS pointer): fetch it "
                        "again.")
@@ -143,16 +144,23 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path, *, mmap: bool) -> Any:
+    with _explained(path, "torch.load({}, weights_only=False)"), _only_replacements():
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+
+
+@contextlib.contextmanager
+def _explained(path: Path, opening: str) -> Iterator[None]:
+    """What goes wrong inside is a :class:`ResNeStError`; ``opening`` is the expression by which
+    whoever trusts the file can open it."""
     try:
-        with _only_replacements():
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        yield
     except pickle.UnpicklingError as error:
         names = re.findall(r"GLOBAL ([\w.]+)", str(error))
         if not names:
             raise _damaged(path, error) from error
         raise ResNeStError(
             f"{path} holds Python objects ({names[0]}) and opening it would run code, so it was "
-            "not opened. " + _recipe(path, "torch.load({}, weights_only=False)")) from error
+            "not opened. " + _recipe(path, opening)) from error
     except (RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise _damaged(path, error) from error
 
@@ -238,10 +246,12 @@ def _tensors(state: Any, path: Path, part: str = "") -> Checkpoint:
     """The tensors of a checkpoint, by name, and what is beside them."""
     if part:
         state = choose_part(state, part, path)
-    top, others = state, ()
+    top: Any = state
+    others: dict[str, Any] = {}
     for wrapper in _WRAPPERS:
         if isinstance(top, Mapping) and isinstance(top.get(wrapper), Mapping):
-            state, others = top[wrapper], tuple(name for name in top if name != wrapper)
+            state = top[wrapper]
+            others = {name: value for name, value in top.items() if name != wrapper}
             break
     tensors = _only_tensors(state) if isinstance(state, Mapping) else {}
     if not tensors:

@@ -28,6 +28,7 @@ _FIELDS = {
     "norm": rf"weight|bias|running_mean|running_var|{COUNTER}",
     "leaf": "weight|bias",
     "branch": "[0-3]",
+    "layer": "fc1|fc2|spatial",
     "part": ".+",
 }
 
@@ -52,9 +53,9 @@ class Layout:
                      if ours in ("stem.conv1_1.weight", "stem.conv1.weight"))
 
     @property
-    def attention_key(self) -> str:
-        """A name that a ResNeSt has and a plain ResNet has not."""
-        return f"{self.stages[0]}.0.conv2.fc1.weight"
+    def block_key(self) -> str:
+        """A name that every network of bottlenecks has."""
+        return str(self.from_ours(f"{STAGE_NAMES[0]}.0.conv3.weight"))
 
     def to_ours(self, name: str) -> str | None:
         """Our name of ``name``, without prefix; None where no row fits."""
@@ -97,21 +98,27 @@ def _read_layouts() -> dict[str, Layout]:
 
 
 LAYOUTS = _read_layouts()
-# timm's names are those of the official torch code.
-_ALIASES = {"timm": "upstream"}
+# timm's names are the official torch code's for networks with that code's stem, torchvision's for
+# those with a plain one, and its own for selective kernels.
+_ALIASES = {"timm": ("upstream", "torchvision", "timm_sk")}
 
 
-def get_layout(name: str) -> Layout:
+def get_layout(name: str, backbone: Iterable[str] = ()) -> Layout:
     """The layout called ``name``: "detectron2" (ours), "upstream" (official torch code, torch hub),
-    "timm" (the same), "mm" (mmseg, mmdet), "mmpretrain" or "encoding" (PyTorch-Encoding).
+    "torchvision", "timm" (one of these two, or "timm_sk"), "mm" (mmseg, mmdet), "mmpretrain",
+    "encoding" (PyTorch-Encoding) or "caffe2" (detectron2's MSRA files).
+
+    Args:
+        name: of the layout.
+        backbone: names of weights, as ours, which decide where code names networks differently.
 
     Raises:
         ResNeStValueError: an unknown name; the message lists the known ones.
     """
-    name = _ALIASES.get(name, name)
-    if name not in LAYOUTS:
+    if name not in LAYOUTS and name not in _ALIASES:
         raise ResNeStValueError(f"Unknown layout {name!r}. {near(name, [*LAYOUTS, *_ALIASES])}")
-    return LAYOUTS[name]
+    layouts = [LAYOUTS[one] for one in _ALIASES.get(name, (name,))]
+    return next((layout for layout in layouts if all(map(layout.from_ours, backbone))), layouts[0])
 
 
 def from_ours(backbone: Mapping[str, Tensor], layout: Layout, *, prefix: str) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 import logging
 import sys
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,13 @@ from torch import Tensor, nn
 from resnest_dense.architectures import get_architecture, list_architectures
 from resnest_dense.errors import ResNeStError
 from resnest_dense.nn import ResNeSt
-from resnest_dense.weights.matching import adapt, bare_model, find_backbone
+from resnest_dense.weights.contract import InputContract
+from resnest_dense.weights.matching import (
+    adapt,
+    bare_model,
+    find_backbone,
+    require_numbers,
+)
 from resnest_dense.weights.report import LoadReport
 from resnest_dense.weights.source import Metadata, Source, Weights, open_weights
 
@@ -35,8 +42,9 @@ def load(model: nn.Module, source: Source, strict: bool = True, *,
         logger: gets the report.
 
     Raises:
-        ResNeStError: no ResNeSt in the model or the file, a file that cannot be had or read, or, if
-            ``strict``, weights that do not fill the backbone or that are of another network.
+        ResNeStError: no ResNeSt in the model or the file, a file that cannot be had or read, NaN or
+            infinite weights, or, if ``strict``, weights that do not fill the backbone or that are
+            of another network.
     """
     model = bare_model(model)
     values, report = prepare(model, open_weights(source), strict=strict, logger=logger)
@@ -57,12 +65,14 @@ def prepare(model: nn.Module, weights: Weights, *, strict: bool = True,
     """
     model = bare_model(model)
     values, report = adapt(model, weights.state, name=weights.name)
+    require_numbers(values, weights.name)
     _, backbone = find_backbone(model)
     report = replace(
         report,
-        problem=report.problem or _pooling_problem(backbone, weights.metadata),
+        problem=(report.problem or _pooling_problem(backbone, weights.metadata)
+                 or _stride_problem(backbone, report.layout)),
         notes=report.notes + weights.notes + _dilation_note(backbone, weights.metadata),
-        contract=weights.metadata.contract if backbone.in_channels == 3 else None)
+        contract=_contract(backbone, weights.metadata, report.layout))
     if strict and report.problem:
         raise ResNeStError(f"{weights.name} does not fit the model. {report.problem} Give weights "
                            "of the model's network, or build that of the weights; "
@@ -84,6 +94,33 @@ def _pooling_problem(backbone: ResNeSt, metadata: Metadata) -> str:
         return ""
     return (f"The file is {' or '.join(metadata.architectures)}, which pools "
             f"{'before' if known[0] else 'after'} its 3x3 convolutions, unlike the model.")
+
+
+def _stride_problem(backbone: ResNeSt, layout: str) -> str:
+    # Where the stride is leaves no trace either; of Caffe2's networks, those with groups have it in
+    # the 3x3.
+    stage = getattr(backbone, "res3", None)
+    if (layout != "caffe2" or stage is None or _is_grouped(backbone)
+            or stage[0].conv1.stride != (1, 1)):
+        return ""
+    return ("The file is of the original ResNet, which strides in the first 1x1 convolution of a "
+            "stage, unlike the model: resnet50_msra and resnet101_msra do.")
+
+
+def _is_grouped(backbone: ResNeSt) -> bool:
+    stage: Any = getattr(backbone, "res2", None)
+    return stage is not None and stage[0].conv2.groups > 1
+
+
+def _contract(backbone: ResNeSt, metadata: Metadata, layout: str) -> InputContract | None:
+    """The input that the weights were trained on, if known."""
+    if backbone.in_channels != 3:
+        return None
+    if metadata.contract is None and layout == "caffe2":
+        # As in detectron2's configs: those of its grouped networks divide.
+        std = (57.375, 57.12, 58.395) if _is_grouped(backbone) else (1.0, 1.0, 1.0)
+        return InputContract("BGR", 255, (103.53, 116.28, 123.675), std)
+    return metadata.contract
 
 
 def _dilation_note(backbone: ResNeSt, metadata: Metadata) -> tuple[str, ...]:

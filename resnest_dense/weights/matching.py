@@ -12,7 +12,7 @@ from resnest_dense.weights.identify import Translation, describe, to_ours
 from resnest_dense.weights.layouts import COUNTER
 from resnest_dense.weights.report import LoadReport, Mismatch
 
-__all__ = ["adapt", "bare_model", "find_backbone", "has_one_backbone"]
+__all__ = ["adapt", "bare_model", "find_backbone", "has_one_backbone", "require_numbers"]
 
 _CLASSIFIERS = ("linear.", "fc.", "head.fc.")
 
@@ -40,6 +40,21 @@ def find_backbone(model: nn.Module) -> tuple[str, ResNeSt]:
 def has_one_backbone(model: nn.Module) -> bool:
     """Whether :func:`find_backbone` finds it in ``model``."""
     return sum(isinstance(module, ResNeSt) for module in model.modules()) == 1
+
+
+def require_numbers(state: Mapping[str, Tensor], name: str) -> None:
+    """Refuses weights called ``name`` that are no numbers.
+
+    Raises:
+        ResNeStError: NaN or infinite values, with the names of their tensors.
+    """
+    broken = [key for key, value in state.items()
+              if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise ResNeStError(
+            f"{name} holds NaN or infinite values in {len(broken)} of {len(state)} tensors "
+            f"({', '.join(broken[:3])}{', ...' if len(broken) > 3 else ''}): the training that "
+            "wrote it had diverged. Give an earlier checkpoint, or train with a lower rate.")
 
 
 def adapt(model: nn.Module, state: Mapping[str, Tensor], *,
@@ -95,8 +110,15 @@ def _suit(found: Translation, targets: Mapping[str, Tensor],
     excused = {key for key in targets if plain and key.startswith(path) and "conv2_offset" in key}
     if excused:
         notes.append("conv2_offset stays as it is: the file is not deformable")
-    stem = path + "stem.conv1_1.weight"
-    if stem in given and stem in targets:
+    last = path + "linear.weight"
+    if last in given and last in targets and len(given[last]) != len(targets[last]):
+        notes.append(f"linear stays as it is: the file has {len(given[last])} classes, the model "
+                     f"{len(targets[last])}")
+        excused |= {last, path + "linear.bias"}
+        given = {key: value for key, value in given.items() if key not in excused}
+    for stem in (path + "stem.conv1_1.weight", path + "stem.conv1.weight"):
+        if stem not in given or stem not in targets:
+            continue
         channels = targets[stem].shape[1]
         if given[stem].shape[1:2] == (3,) and channels != 3:
             # One channel gets the sum of the filters; more get them in turn, at the same scale.
@@ -130,6 +152,8 @@ def _leftovers(keys: Iterable[str], found: Translation, path: str,
 
 def _difference(in_file: Mapping[str, Tensor], in_model: Mapping[str, Tensor], path: str) -> str:
     ours = {key.removeprefix(path): value for key, value in in_model.items()}
+    if "linear.weight" in ours and "linear.weight" not in in_file:
+        return "The file has no classifier, the model has one."
     file, model = describe(in_file), describe(ours)
     if file == model:
         return f"File and model are both {model}, but not built alike (their norms, for one)."

@@ -4,7 +4,7 @@ is known of them: from the catalog, or kept beside the file."""
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class Weights:
     name: str  # what messages call it
     state: Mapping[str, Tensor]  # by name, in any layout
     metadata: Metadata = Metadata()
-    others: tuple[str, ...] = ()  # what else the file holds (the state of an optimizer, a log)
+    # What else the file holds (the state of an optimizer, a log), by name.
+    others: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # for the report of loading them
 
 

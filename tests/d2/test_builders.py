@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+from d2_batches import batch, shrink
 from detectron2.layers import ShapeSpec
-from detectron2.modeling import BACKBONE_REGISTRY, build_backbone
+from detectron2.modeling import BACKBONE_REGISTRY, build_backbone, build_model
+from detectron2.utils.events import EventStorage
 
 import resnest_dense.d2
 from resnest_dense import ResNeStError, create_backbone, list_architectures
+from resnest_dense.configs import find_config
 from resnest_dense.d2 import build_resnest_backbone, get_cfg
 
 RGB = ShapeSpec(channels=3)
@@ -67,7 +70,41 @@ VARIANTS = {
 
 
 def test_the_variants_are_all_architectures():
-    assert set(VARIANTS) == set(list_architectures())
+    assert set(VARIANTS) == {name for name in list_architectures() if name.startswith("resnest")}
+
+
+@pytest.mark.parametrize("name", ["resnest101_fast", *(
+    name for name in list_architectures() if not name.startswith("resnest"))])
+def test_every_network_can_be_said_by_its_name(name):
+    with torch.device("meta"):
+        expected = create_backbone(name).state_dict()
+    state = build(ARCHITECTURE=name).state_dict()
+    assert {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in expected.items()}
+
+
+@pytest.mark.parametrize("keys,said", [
+    (dict(ARCHITECTURE="sknet15"), "Unknown architecture 'sknet15'"),
+    (dict(ARCHITECTURE="sknet14", RADIX=4), "MODEL.RESNETS.RADIX is 4: leave it at 2"),
+    (dict(ARCHITECTURE="sknet14", DEFORM_ON_PER_STAGE=[False, True, True, True]),
+     "Selective kernels have no deformable form"),
+])
+def test_what_a_name_does_not_go_with_is_refused(keys, said):
+    with pytest.raises(ResNeStError, match=said):
+        build(**keys)
+
+
+@pytest.mark.parametrize("name", ["resnet14d", "seresnet14d", "sknet14"])
+def test_a_detector_of_it_takes_a_training_step(name):
+    cfg = shrink(get_cfg())
+    cfg.merge_from_file(str(find_config("resnest50_faster_rcnn.yaml", "detectron2")))
+    cfg.MODEL.WEIGHTS, cfg.MODEL.RESNETS.ARCHITECTURE, cfg.MODEL.RESNETS.DEPTH = "", name, 50
+    shrink(cfg)
+    model = build_model(cfg)
+    with EventStorage():
+        losses = model(batch())
+    sum(losses.values()).backward()
+    learns = [p for n, p in model.named_parameters() if n.startswith("backbone.bottom_up.res5")]
+    assert learns and all(p.grad is not None and p.grad.isfinite().all() for p in learns)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from detectron2.modeling import build_model
 
-from resnest_dense import ResNeStError
+from resnest_dense import ResNeStError, create_backbone
 from resnest_dense.configs import find_config
 from resnest_dense.d2 import get_cfg
 from resnest_dense.d2.checkpointer import load_weights
@@ -63,3 +63,11 @@ def test_weights_of_another_shape_are_missing_too(detector, tmp_path):
 
 def test_no_source_loads_nothing(detector):
     assert load_weights(detector, "") is None
+
+
+def test_a_part_of_a_checkpoint_is_named_behind_a_hash(tmp_path):
+    first, average, net = (create_backbone("resnest14") for _ in range(3))
+    torch.save({"model": first.state_dict(), "model_ema": average.state_dict()},
+               tmp_path / "a.pth")
+    assert load_weights(net, f"{tmp_path}/a.pth#model_ema").source == "a.pth#model_ema"
+    assert all(net.state_dict()[name].equal(value) for name, value in average.state_dict().items())

@@ -2,6 +2,7 @@
 
 import pytest
 from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.data import detection_utils
 from detectron2.engine import defaults
 from forks import run_forked
 
@@ -34,7 +35,7 @@ def test_patches_are_in_from_the_import_on_and_say_why_and_until_when():
     assert here() == [patch.replacement for patch in patches.PATCHES]
     assert [(patch.owner, patch.name) for patch in patches.PATCHES] == [
         (DetectionCheckpointer, "load"), (DetectionCheckpointer, "_load_file"),
-        (defaults, "create_ddp_model")]
+        (defaults, "create_ddp_model"), (detection_utils, "read_image")]
     assert all(patch.reason and patch.until for patch in patches.PATCHES)
 
 

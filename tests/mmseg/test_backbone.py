@@ -3,11 +3,15 @@
 import mmengine
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 from peers import official_network
 
 import resnest_dense.mmseg  # noqa: F401
 from resnest_dense import ResNeStError, ResNeStValueError
+from resnest_dense.configs import find_config
 from resnest_dense.nn.norm import FrozenBatchNorm2d
 from resnest_dense.nn.sync_norm import SyncBatchNorm
 
@@ -36,6 +40,20 @@ def test_the_built_in_resnest_stays_what_it_is():
 def test_it_returns_a_tuple_in_the_order_of_out_indices():
     features = build(out_indices=(1, 3), output_stride=8)(torch.randn(IMAGE))
     assert [f.shape[1:] for f in features] == [(512, 5, 7), (2048, 5, 7)]
+
+
+@pytest.mark.parametrize("name", ["resnet14d", "seresnet14d", "sknet14"])
+def test_a_segmentor_of_a_network_before_resnest_takes_a_training_step(name):
+    cfg = Config.fromfile(find_config("resnest50_fcn_ade20k", "mmseg"))
+    cfg.model.backbone.update(architecture=name, init_cfg=None)
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        model = mmengine.registry.MODELS.build(cfg.model)
+    sample = SegDataSample(metainfo=dict(img_shape=(64, 96)))
+    sample.gt_sem_seg = PixelData(data=torch.randint(0, 150, (1, 64, 96)))
+    images = torch.randn(2, 3, 64, 96)
+    losses = model.loss(images, [sample, sample])
+    model.parse_losses(losses)[0].backward()
+    assert all(p.grad is not None for p in model.backbone.res5.parameters())
 
 
 @pytest.mark.parametrize("frozen", range(-1, 5))

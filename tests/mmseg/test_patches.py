@@ -5,9 +5,11 @@ import pickle
 import sys
 from importlib.metadata import packages_distributions
 
+import mmcv
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
@@ -17,6 +19,7 @@ from mmengine.utils.dl_utils import mmcv_full_available
 
 from resnest_dense import ResNeStError
 from resnest_dense.mmseg import patches
+from resnest_dense.mmseg.loading import fit_checkpoint
 
 
 class Reduced:
@@ -80,6 +83,12 @@ def test_the_parts_of_mmcv_in_pure_torch_work_beside_the_stand_in():
     assert point_sample(image, torch.tensor([[[0.25, 0.25]]])).item() == 0.0
 
 
+def test_a_segmentor_with_weights_that_are_no_numbers_is_refused():
+    state = dict(weight=torch.full((1, 1), float("nan")), bias=torch.zeros(1))
+    with pytest.raises(ResNeStError, match="NaN or infinite values in 1 of 2 tensors .weight"):
+        fit_checkpoint(state, torch.nn.Linear(1, 1))
+
+
 def stands_there():
     """What every patch is put in place of, as it is stored."""
     return {
@@ -88,6 +97,7 @@ def stands_there():
         "init_weights": vars(BaseModel).get("init_weights"),
         "mmseg": MODULE2PACKAGE["mmseg"],
         "mmcv._ext": sys.modules.get("mmcv._ext"),
+        "imfrombytes": mmcv.imfrombytes, "transform": LoadImageFromFile.transform,
     }
 
 

@@ -63,6 +63,14 @@ CASES = {
         load_checkpoint(other, "segmentor.pth", strict=False)
         assert is_filled(other)
         assert torch.equal(other.decode_head.weight, model.decode_head.weight)""",
+    "a part that is named behind a hash": """
+        model, other = build(), build()
+        average = {f"module.{k}": v for k, v in model.state_dict().items()}
+        torch.save({"state_dict": other.state_dict(), "ema_state_dict": average}, "parts.pth")
+        load_checkpoint(other, "parts.pth#ema_state_dict")
+        assert torch.equal(other.decode_head.weight, model.decode_head.weight)
+        assert torch.equal(other.backbone.res5[0].conv3.weight, model.backbone.res5[0].conv3.weight)
+        assert "ema_state_dict" in refusal(load_checkpoint, other, "parts.pth#ema")""",
     "inside of test-time augmentation": """
         class Augmented(BaseTTAModel):
             def merge_preds(self, samples): pass

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from resnest_dense import create_backbone
 from resnest_dense.nn import Deformable
-from resnest_dense.nn.deform import DeformConv2d, offset_conv
+from resnest_dense.nn.spatial.deform import DeformConv2d, offset_conv
 
 FORMS = [(modulated, groups) for modulated in (False, True) for groups in (1, 2)]
 forms = pytest.mark.parametrize("modulated,groups", FORMS)

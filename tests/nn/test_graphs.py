@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from resnest_dense import ResNeStError, create_backbone
+from resnest_dense import ResNeStError, create_backbone, create_classifier
 
 SIZES = ((1, 3, 64, 96), (3, 3, 75, 33), (2, 3, 97, 130))
 
@@ -44,6 +44,13 @@ def test_a_scripted_model_has_its_backbone_by_names():
             return self.net(x)["res4"].mean((2, 3))
 
     assert torch.jit.script(Head())(torch.randn(2, 3, 40, 41)).shape == (2, 1024)
+
+
+@pytest.mark.parametrize("name", ["resnest14", "seresnet14d", "sknet14"])
+def test_a_scripted_classifier_serves_any_batch_and_size(name):
+    net = create_classifier(name, num_classes=4).eval()
+    scripted = torch.jit.script(net)
+    assert_same(scripted, net)
 
 
 def test_a_network_in_training_is_not_scripted():

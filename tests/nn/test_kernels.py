@@ -6,7 +6,7 @@ import torch
 from resnest_dense import create_backbone, get_architecture, ops
 from resnest_dense.nn.bottleneck import Bottleneck
 from resnest_dense.nn.norm import FrozenBatchNorm2d, make_norm
-from resnest_dense.nn.split_attention import SplitAttention
+from resnest_dense.nn.spatial.split_attention import SplitAttention
 from resnest_dense.ops.affine import constant_affine
 
 pytest.importorskip("triton")

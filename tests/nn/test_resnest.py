@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from resnest_dense import ResNeStError, create_backbone, list_architectures
+from resnest_dense import ResNeStError, create_backbone, get_architecture, list_architectures
 from resnest_dense.nn.norm import FrozenBatchNorm2d
 
 X = torch.zeros(1, 3, 33, 47)
+WIDE = ("resnest101", "resnest152", "resnest200", "resnest269")
 
 
 @pytest.mark.parametrize("name", list_architectures())
@@ -14,8 +15,9 @@ def test_channels_strides_and_sizes_at_an_odd_input(name):
     with torch.device("meta"):
         net = create_backbone(name, out_features=("res5", "stem", "res2", "res3", "res4"))
         features = net(torch.empty(2, 3, 65, 97))
-    stem = 64 if net.stem.conv1_1.out_channels == 32 else 128
+    stem = get_architecture(name).stem_channels
     assert list(features) == ["res5", "stem", "res2", "res3", "res4"] == list(net.feature_info)
+    assert stem == (128 if name in WIDE else 64)
     sizes = {name: tuple(f.shape[1:]) for name, f in features.items()}
     assert sizes == {"stem": (stem, 17, 25), "res2": (256, 17, 25), "res3": (512, 9, 13),
                      "res4": (1024, 5, 7), "res5": (2048, 3, 4)}

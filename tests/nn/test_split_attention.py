@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from resnest_dense import ResNeStError, ops
 from resnest_dense.architectures import Architecture
 from resnest_dense.nn.norm import make_pooled_norm
-from resnest_dense.nn.split_attention import SplitAttention
+from resnest_dense.nn.spatial.split_attention import SplitAttention
 
 CASES = list(itertools.product((1, 2, 4), (1, 2, 4)))
 

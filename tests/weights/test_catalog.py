@@ -22,6 +22,8 @@ def test_every_published_file_is_there():
         "Official torch code": 11,
         "timm's conversions of GluonCV": 2,
         "timm": 8,
+        "torchvision, ImageNet, first recipe": 4,
+        "timm, ImageNet, networks before ResNeSt": 5,
         "Official detectron2 code, ImageNet": 4,
         "Official detectron2 code, ImageNet, superseded": 4,
         "Official detectron2 code, COCO": 13,

@@ -1,6 +1,7 @@
 """Reading files: nothing in them runs, and what cannot be used is refused with the remedy."""
 
 import contextlib
+import fractions
 import os
 import pickle
 import zipfile
@@ -121,11 +122,20 @@ def test_code_is_not_run(save, tmp_path):
     assert not mark.exists()
 
 
-def test_the_recipe_for_numpy_pickles_works(tmp_path):
+@pytest.mark.parametrize("wrap", [lambda arrays: {"model": arrays, "__author__": "x"},
+                                  lambda arrays: {"blobs": arrays}, dict])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_pickles_of_numpy_arrays_are_read(wrap, protocol, tmp_path):
     path = tmp_path / "R-50.pkl"
     arrays = {name: tensor.numpy() for name, tensor in STATE.items()}
-    path.write_bytes(pickle.dumps({"model": arrays, "__author__": "x"}))
-    with pytest.raises(ResNeStError, match="detectron2's .pkl files of numpy arrays") as caught:
+    path.write_bytes(pickle.dumps(wrap(arrays), protocol=protocol))
+    assert_is_state(read(path))
+
+
+def test_a_pickle_of_anything_else_is_refused_and_its_recipe_works(tmp_path):
+    path = tmp_path / "R-50.pkl"
+    path.write_bytes(pickle.dumps({"model": STATE, "made_by": fractions.Fraction(1, 2)}))
+    with pytest.raises(ResNeStError, match=r"Python objects \([\w.]+\) and opening it") as caught:
         read(path)
     exec(str(caught.value).partition("in Python: ")[2], {})
     assert_is_state(read(tmp_path / "R-50.plain.pth"))

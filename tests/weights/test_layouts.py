@@ -25,6 +25,19 @@ DOCUMENTED = {
 }
 
 
+# Networks that the code of a layout builds; the others build ResNeSts.
+OF_THE_LINE = {"torchvision": "seresnext50_32x4d", "timm_sk": "sknet50", "caffe2": "resnet50_msra"}
+
+
+def state_for(layout):
+    with torch.device("meta"):
+        state = create_backbone(OF_THE_LINE.get(layout, "resnest26")).state_dict()
+    if layout == "caffe2":  # of its norms a scale and a shift alone
+        state = {name: value for name, value in state.items()
+                 if "running_" not in name and not name.endswith("num_batches_tracked")}
+    return {**state, "linear.weight": torch.zeros(5, 2048), "linear.bias": torch.zeros(5)}
+
+
 @pytest.fixture(scope="module")
 def ours():
     state = create_backbone("resnest26").state_dict()
@@ -38,25 +51,32 @@ def test_names_are_the_documented_ones(ours):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_names_survive_the_round_trip(layout, ours):
+def test_names_survive_the_round_trip(layout):
+    ours = state_for(layout)
     theirs = from_ours(ours, get_layout(layout), prefix="some.where.")
     assert len(theirs) == len(ours)
     back = to_ours(theirs)
-    assert list(back.backbone) == list(ours) and not back.rest
+    added = [name for name in back.backbone if name not in ours]
+    assert list(back.backbone) == [*ours, *added] and not back.rest
+    assert not added or layout == "caffe2" and all(".norm.running_" in name for name in added)
     assert all(back.backbone[name] is tensor for name, tensor in ours.items())
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "backbone.", "backbone.bottom_up."])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layout_and_prefix_are_recognised_among_other_entries(layout, prefix, ours):
+def test_layout_and_prefix_are_recognised_among_other_entries(layout, prefix):
     prefix += "pretrained." if layout == "encoding" else ""
-    theirs = from_ours(ours, get_layout(layout), prefix=prefix)
+    theirs = from_ours(state_for(layout), get_layout(layout), prefix=prefix)
     keys = ["decode_head.conv.weight", "backbone.fpn_lateral2.weight", *theirs]
     assert detect_layout(keys) == (get_layout(layout), prefix)
 
 
-def test_timm_is_another_name_of_upstream():
-    assert get_layout("timm") is get_layout("upstream")
+@pytest.mark.parametrize("layout", ["upstream", "torchvision", "timm_sk"])
+def test_timm_is_another_name_of_what_its_code_calls_a_network(layout):
+    assert get_layout("timm", state_for(layout)) is get_layout(layout)
+
+
+def test_an_unknown_layout_is_refused():
     with pytest.raises(ResNeStValueError, match="Did you mean 'upstream'"):
         get_layout("upstrem")
 
@@ -87,7 +107,7 @@ def test_deformable_networks_of_openmmlab_are_refused(ours):
 def test_two_backbones_are_refused(ours):
     state = {f"{who}.{name}": tensor for who in ("teacher", "student")
              for name, tensor in ours.items()}
-    with pytest.raises(ResNeStError, match="2 ResNeSts, under the prefixes 'teacher.', 'student.'"):
+    with pytest.raises(ResNeStError, match="2 backbones, under .* 'teacher.', 'student.'"):
         to_ours(state)
 
 

@@ -111,6 +111,17 @@ def test_shapes_that_differ_are_listed_on_both_sides():
             "file, (128, 256, 1, 1) in the model") in str(caught.value)
 
 
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused_by_name(value, strict):
+    model = create_backbone("resnest14")
+    before, state = values(model), create_backbone("resnest14").state_dict()
+    state["res3.0.conv1.weight"][0, 0] = value
+    with pytest.raises(ResNeStError, match="NaN or infinite .* 1 of .*res3.0.conv1.weight.*div"):
+        weights.load(model, state, strict=strict)
+    assert same(values(model), before)
+
+
 @pytest.mark.parametrize("drop", ["res4.0.conv2.fc1.bias", "stem.conv1_2.norm.running_var"])
 def test_a_missing_weight_is_an_error(drop):
     state = create_backbone("resnest14").state_dict()
@@ -246,3 +257,15 @@ def test_an_address_of_a_local_file_loads(file14):
     assert weights.load(create_backbone("resnest14"), file14.as_uri()).coverage == 1
     with pytest.raises(ResNeStError, match="there is no file"):
         weights.load(create_backbone("resnest14"), file14.with_name("other.pth").as_uri())
+
+
+def test_one_of_several_state_dicts_in_a_file_is_chosen_behind_a_hash(tmp_path):
+    first, average, net = (create_backbone("resnest14") for _ in range(3))
+    averaged = {f"module.{name}": value for name, value in average.state_dict().items()}
+    path = tmp_path / "a.pth"
+    torch.save({"model": first.state_dict(), "model_ema": averaged}, path)
+    for source, wanted, told in ((path, first, True), (f"{path}#model_ema", average, False)):
+        report = weights.load(net, source)
+        assert all(net.state_dict()[name].equal(value)
+                   for name, value in wanted.state_dict().items())
+        assert ("also holds model_ema, which a.pth#model_ema loads" in str(report)) == told

@@ -2,12 +2,14 @@
 
 import importlib.util
 import logging
+import re
 from pathlib import Path
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.catalog import Metadata
 
+from resnest_dense.d2.data.classes import describe_set, order_in_set, set_classes
 from resnest_dense.d2.data.panoptic import is_derived
 from resnest_dense.data.coco.check import check_coco
 from resnest_dense.data.coco.report import CocoReport
@@ -17,35 +19,52 @@ from resnest_dense.errors import ResNeStError, ResNeStValueError
 __all__ = ["check_datasets", "require_dataset"]
 
 _logger = logging.getLogger(__name__)
+_ANNOTATED = re.compile(rb'"annotations"\s*:\s*\[\s*\{')
+_CHANNELS = {"RGB": 3, "BGR": 3, "YUV-BT.601": 3, "L": 1, "RGBA": 4, "CMYK": 4}  # of INPUT.FORMAT
 _PNGS = 2000  # panoptic PNGs that are read before a run, evenly spread; all of COCO's take minutes
 
 
 def check_datasets(cfg: CfgNode, names: tuple[str, ...], *, check_images: bool = True) -> None:
-    """Checks the COCO-format files of the named registered data sets against ``cfg`` and logs what
-    will be dropped; sets of other formats are passed over, and so are images without
-    ``check_images``.
+    """Compares the classes of the named registered data sets with those of the first training set
+    among them, checks their COCO-format files against ``cfg`` and logs what will be dropped; sets
+    of other formats are passed over, and so are images without ``check_images``.
 
     Raises:
-        ResNeStValueError: an unknown name, or anything that would make training wrong.
+        ResNeStValueError: an unknown name, channels that do not fit the network, or anything that
+            would make training wrong.
         ResNeStError: panoptic quality cannot be computed here.
     """
+    _check_channels(cfg)
     for name in names:
-        metadata = require_dataset(name)
+        require_dataset(name)
+    _compare_classes(cfg, names)
+    for name in names:
+        metadata = MetadataCatalog.get(name)
         kind = metadata.get("evaluator_type")
         if kind == "coco_panoptic_seg":
             reports = _check_panoptic(cfg, name, metadata, check_images)
         elif kind != "coco" or not metadata.get("json_file"):
             continue  # another format, or records that a function of the user makes
         elif (name in cfg.DATASETS.TRAIN
-              or b'"annotations"' in Path(metadata.json_file).read_bytes()):
+              or _ANNOTATED.search(Path(metadata.json_file).read_bytes())):
             reports = [_check_instances(cfg, name, metadata, check_images)]
         else:
             _logger.info("Data set %s has no annotations: predictions are written (COCO format, "
                          "for an evaluation server), nothing is measured.", name)
-            continue
+            reports = [check_coco(metadata.json_file, metadata.image_root, annotated=False)]
         for report in reports:
             report.raise_if_wrong()
             _logger.info("Data set %s:\n%s", name, report.table())
+
+
+def _compare_classes(cfg: CfgNode, names: tuple[str, ...]) -> None:
+    learned = [name for name in names if name in cfg.DATASETS.TRAIN]
+    for name in names if learned else ():
+        order = order_in_set(set_classes(learned[0]), name, source=describe_set(learned[0]))
+        if name in learned and order != (None, None):
+            raise ResNeStValueError(f"{describe_set(learned[0])} and {describe_set(name)} have the "
+                                    "same classes in another order, and are to be learned "
+                                    "together: give both the same.")
 
 
 def require_dataset(name: str) -> Metadata:
@@ -69,13 +88,26 @@ def require_dataset(name: str) -> Metadata:
     return metadata
 
 
+def _check_channels(cfg: CfgNode) -> None:
+    channels = _CHANNELS.get(cfg.INPUT.FORMAT)
+    for key in ("PIXEL_MEAN", "PIXEL_STD"):
+        count = len(cfg.MODEL[key])
+        if channels and count != channels:
+            raise ResNeStValueError(
+                f"MODEL.{key} has {count} values, and images have {channels} channels "
+                f"(INPUT.FORMAT {cfg.INPUT.FORMAT}). Give {channels} values, or for images of four "
+                "channels INPUT.FORMAT RGBA.")
+
+
 def _check_instances(cfg: CfgNode, name: str, metadata: Metadata,
                      check_images: bool) -> CocoReport:
     retina = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
     head = cfg.MODEL.RETINANET if retina else cfg.MODEL.ROI_HEADS
     keypoints = cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS if cfg.MODEL.KEYPOINT_ON else None
     return check_coco(
-        metadata.json_file, metadata.image_root, class_count=head.NUM_CLASSES,
+        metadata.json_file, metadata.image_root,
+        # One of several files may lack classes of the others.
+        class_count=None if metadata.get("merged") else head.NUM_CLASSES,
         need_masks=cfg.MODEL.MASK_ON, keypoints=keypoints,
         # Where a set is only evaluated on, its masks are read by pycocotools, in either format.
         mask_format=cfg.INPUT.MASK_FORMAT if name in cfg.DATASETS.TRAIN else "",

@@ -1,5 +1,6 @@
 """A trained detector on images, whichever of detectron2's kinds of config it was trained with."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +21,16 @@ from resnest_dense.config_errors import explained
 from resnest_dense.configs import find_any_config
 from resnest_dense.d2.checkpointer import load_weights
 from resnest_dense.d2.config import get_cfg, load_lazy_config, load_yaml_config
-from resnest_dense.d2.data.classes import Classes, read_classes
+from resnest_dense.d2.data.classes import Classes, describe_set, read_classes, trained_classes
 from resnest_dense.errors import ResNeStError, ResNeStValueError, listed
 from resnest_dense.published import find_experiment
+from resnest_dense.runs import class_order
 from resnest_dense.runtime.images import as_rgb
 from resnest_dense.weights import catalog, fetch
 
 __all__ = ["DetectionPredictor", "Detector", "build_detector"]
 
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,9 @@ class DetectionPredictor:
         self.model = detector.model
         _load(detector, checkpoint)
         self.format = detector.image_format
+        if self.format not in ("RGB", "BGR"):
+            raise ResNeStError(f"{detector.config} is for images in {self.format}; prediction "
+                               "gives RGB and BGR alone.")
         self.classes = _find_classes(detector, checkpoint, classes)
         self.augmentations, self.datasets = detector.augmentations, detector.datasets
         for module in self.model.modules():
@@ -123,11 +129,20 @@ class DetectionPredictor:
 
 
 def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) -> Classes:
-    found = read_classes(file or Path(checkpoint).absolute().parent)
-    for name in detector.datasets:
-        metadata = MetadataCatalog.get(name)
-        if found is None and metadata.get("thing_classes"):
-            found = Classes.from_metadata(metadata)
+    trained = trained_classes(checkpoint)
+    sets = {str(file): read_classes(file)} if file else {
+        describe_set(name): Classes.from_metadata(metadata) for name in detector.datasets
+        if (metadata := MetadataCatalog.get(name)).get("thing_classes")}
+    found = trained
+    for source, given in sets.items():
+        if trained and given:
+            order = class_order(trained.names, given.names, sides=(checkpoint, source), remedy=(
+                "Give the classes that it was trained on, or the config.yaml beside it."))
+            if order:
+                _logger.warning("%s has the classes in another order than %s: mapped by name.",
+                                checkpoint, source)
+                given = given.ordered_as(trained.names, order)  # their ids are what is written
+        found = given if file else found or given
     if found is None:
         raise ResNeStError(f"The class names of {checkpoint} are unknown: there is no classes.json "
                            f"beside it, and none of the config's data sets "

@@ -4,69 +4,64 @@ import logging
 import time
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from detectron2.evaluation import (
-    COCOEvaluator,
     COCOPanopticEvaluator,
     DatasetEvaluator,
     DatasetEvaluators,
-    SemSegEvaluator,
     inference_on_dataset,
 )
 from detectron2.modeling import GeneralizedRCNN, GeneralizedRCNNWithTTA
 from detectron2.modeling.meta_arch import META_ARCH_REGISTRY
 from detectron2.utils import comm
-from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
 
+from resnest_dense.d2.data.classes import Classes
+from resnest_dense.d2.train.coverage import StatedCOCOEvaluator, StatedSemSegEvaluator
+from resnest_dense.d2.train.reordered import reorder_classes
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.weights.matching import bare_model
 
-__all__ = ["EvaluationClock", "build_coco_evaluator", "build_evaluator", "build_tta_model",
-           "check_tta"]
+__all__ = ["EvaluationClock", "build_evaluator", "build_tta_model", "check_tta"]
 
 _logger = logging.getLogger(__name__)
 _WARM_UP = 5  # batches that are slower than the rest, as in detectron2's own figures
 
 
-def build_evaluator(cfg: CfgNode, dataset_name: str, output_folder: str) -> DatasetEvaluator:
+def build_evaluator(cfg: CfgNode, dataset_name: str, output_folder: str,
+                    trained: Classes | None = None, *,
+                    instances: bool = False) -> DatasetEvaluator:
     """The metrics of a registered data set, predictions written to ``output_folder``: COCO's for
     boxes, masks and keypoints, mean IoU for semantic labels, all of these with panoptic quality for
     panoptic sets.
 
+    Args:
+        cfg: of the model.
+        dataset_name: of the set.
+        output_folder: gets the predictions.
+        trained: the model's classes, which may be in another order; None where they are not known.
+        instances: COCO's metrics alone.
+
     Raises:
-        ResNeStValueError: a data set of another kind.
+        ResNeStValueError: a data set of another kind, or of other classes.
     """
     kind = MetadataCatalog.get(dataset_name).get("evaluator_type")
     if kind not in ("coco", "sem_seg", "coco_panoptic_seg"):
         raise ResNeStValueError(
             f"DATASETS.TEST: no evaluator for {dataset_name!r} of kind {kind!r}; use a set of kind "
             "coco, sem_seg or coco_panoptic_seg (evaluator_type in its metadata).")
-    if kind == "coco":
-        return build_coco_evaluator(cfg, dataset_name, output_folder)
-    semantic = SemSegEvaluator(dataset_name, output_dir=output_folder,
-                               sem_seg_loading_fn=_read_labels)
-    return semantic if kind == "sem_seg" else DatasetEvaluators([
-        semantic, build_coco_evaluator(cfg, dataset_name, output_folder),
-        COCOPanopticEvaluator(dataset_name, output_folder)])
-
-
-def build_coco_evaluator(cfg: CfgNode, dataset_name: str, output_folder: str) -> COCOEvaluator:
-    """COCO's metrics (pycocotools) of boxes, masks and keypoints, whichever are predicted."""
-    # The compiled evaluation is no part of the wheels; asking for it only logs that.
-    return COCOEvaluator(dataset_name, output_dir=output_folder, use_fast_impl=False,
-                         kpt_oks_sigmas=list(cfg.TEST.KEYPOINT_OKS_SIGMAS))
-
-
-def _read_labels(path: str, dtype: type) -> np.ndarray:
-    # detectron2 of 2024 reads by np.array(..., copy=False), which numpy 2 refuses. This may go when
-    # no supported detectron2 is older than its commit 70f45430 (2024-11).
-    with Image.open(path) as picture:
-        return np.array(picture, dtype=dtype)
+    parts: list[DatasetEvaluator] = []
+    if kind != "coco" and not instances:
+        parts.append(StatedSemSegEvaluator(dataset_name, output_folder))
+    if kind != "sem_seg" or instances:
+        parts.append(StatedCOCOEvaluator(cfg, dataset_name, output_folder))
+    if kind == "coco_panoptic_seg" and not instances:
+        parts.append(COCOPanopticEvaluator(dataset_name, output_folder))
+    whole = parts[0] if len(parts) == 1 else DatasetEvaluators(parts)
+    return reorder_classes(whole, trained, dataset_name)
 
 
 def check_tta(cfg: CfgNode) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import MetadataCatalog
-from detectron2.engine import default_argument_parser, default_setup, launch
+from detectron2.engine import default_argument_parser, launch
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
+from detectron2.utils.collect_env import collect_env_info
+from detectron2.utils.env import seed_all_rng
 from detectron2.utils.logger import setup_logger
 from torch.multiprocessing import ProcessRaisedException
 
@@ -20,14 +21,16 @@ from resnest_dense.analysis.machine import pick_device
 from resnest_dense.config_errors import explained
 from resnest_dense.configs import find_config
 from resnest_dense.d2.config import load_yaml_config
-from resnest_dense.d2.data.checks import check_datasets
-from resnest_dense.d2.data.classes import Classes, write_classes
+from resnest_dense.d2.data.checks import check_datasets, require_dataset
+from resnest_dense.d2.data.classes import order_in_set, set_classes, trained_classes
 from resnest_dense.d2.data.own_data import use_own_data
 from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
 from resnest_dense.d2.train.evaluation import check_tta
+from resnest_dense.d2.train.runs import begin_run, check_run, measured_weights, save_config
 from resnest_dense.d2.train.trainer import IGNORE_PREFLIGHT, RESULTS_FILE, Trainer, evaluate
 from resnest_dense.data.own_files import add_arguments
 from resnest_dense.errors import ResNeStError, ResNeStValueError
+from resnest_dense.runs import OVERWRITE
 
 __all__ = ["make_parser", "measure_published", "read_config", "read_training_data", "run"]
 
@@ -43,6 +46,8 @@ def make_parser() -> argparse.ArgumentParser:
     add_arguments(parser)
     parser.add_argument(IGNORE_PREFLIGHT, action="store_true", help="train although the "
                         "preflight finds an error; what it finds is still printed")
+    parser.add_argument(OVERWRITE, action="store_true", help="train although OUTPUT_DIR holds a "
+                        "run, whose checkpoints and metrics are then deleted")
     return parser
 
 
@@ -53,9 +58,25 @@ def run(args: argparse.Namespace) -> None:
         ResNeStError: whatever is wrong with the config or the data, before training starts.
     """
     cfg = read_config(args)
+    # Before the processes start, so that what is wrong is said once, and before anything is
+    # written.
+    done, changed = 0, ""
+    if not args.eval_only:
+        _require_training_set(cfg)
+        done, changed = check_run(cfg, resume=args.resume, overwrite=args.overwrite)
     _set_up_logging(cfg)
-    # Before the processes start, so that what is wrong is said once.
+    if changed:
+        _logger.info("--resume: the config has changed since: %s.", changed)
+    if done and done >= cfg.SOLVER.MAX_ITER:
+        _logger.info("The run in %s is finished: %d of %d iterations are done. Raise "
+                     "SOLVER.MAX_ITER to train on; --eval-only measures it.", cfg.OUTPUT_DIR, done,
+                     cfg.SOLVER.MAX_ITER)
+        return
     _prepare_data(cfg, train=not args.eval_only, test=True)
+    if args.eval_only:
+        source = measured_weights(cfg, resume=args.resume)
+        for name in cfg.DATASETS.TEST:
+            order_in_set(trained_classes(source), name, source=source)
     if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
         raise ResNeStValueError(
             f"--num-gpus {args.num_gpus}: this machine has {torch.cuda.device_count()}.")
@@ -130,35 +151,57 @@ def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, 
 
 
 def _prepare_data(cfg: CfgNode, *, train: bool, test: bool, check_images: bool = True) -> None:
-    if train and not cfg.DATASETS.TRAIN:
-        raise ResNeStValueError(
-            "There is nothing to train on: give --train-json and --train-images, or --eval-only.")
+    if train:
+        _require_training_set(cfg)
     names = (*(cfg.DATASETS.TRAIN if train else ()), *(cfg.DATASETS.TEST if test else ()))
     check_datasets(cfg, names, check_images=check_images)
     derive_missing(names)
 
 
+def _require_training_set(cfg: CfgNode) -> None:
+    if not cfg.DATASETS.TRAIN:
+        raise ResNeStValueError(
+            "There is nothing to train on: give --train-json and --train-images, or --eval-only.")
+    for name in cfg.DATASETS.TRAIN:
+        require_dataset(name)
+
+
 def _work(args: argparse.Namespace) -> OrderedDict:
     cfg = read_config(args)
-    default_setup(cfg, args)
-    _set_up_logging(cfg)
+    _set_up(cfg, args)
     if cfg.MODEL.DEVICE == "cpu" and comm.is_main_process():
         _logger.info("No GPU in use: running on the CPU with %d threads.", torch.get_num_threads())
     if args.eval_only:
         results = evaluate(cfg, resume=args.resume)
         if comm.is_main_process():
+            save_config(cfg, replace=False)
             verify_results(cfg, results)
         return results
     with explained(args.config_file):
         trainer = Trainer(cfg)
     # Known now at the latest: the trainer has loaded the set.
-    metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0])
-    if comm.is_main_process() and metadata.get("thing_classes"):
-        write_classes(cfg.OUTPUT_DIR, Classes.from_metadata(metadata))
+    classes = set_classes(cfg.DATASETS.TRAIN[0])
+    if classes:
+        trainer.checkpointer.add_checkpointable("classes", classes)
     report = trainer.resume_or_load(resume=args.resume)
     trainer.check_first_batch(report, resumed=args.resume and trainer.start_iter > 0,
                               proceed=args.ignore_preflight)
+    if comm.is_main_process():
+        begin_run(cfg, classes, overwrite=args.overwrite)
     return trainer.train()
+
+
+def _set_up(cfg: CfgNode, args: argparse.Namespace) -> None:
+    """What detectron2's ``default_setup`` does, but that it writes config.yaml at once, over that
+    of the last run."""
+    for name in ("fvcore", "detectron2"):
+        setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name=name)
+    _set_up_logging(cfg)
+    _logger.info("Environment:\n%s", collect_env_info())
+    _logger.info("Command line: %s", args)
+    _logger.info("Config:\n%s", cfg.dump())
+    seed_all_rng(None if cfg.SEED < 0 else cfg.SEED + comm.get_rank())
+    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK and not args.eval_only
 
 
 def _set_up_logging(cfg: CfgNode) -> None:

@@ -20,7 +20,9 @@ from torch.utils.data import DataLoader
 from resnest_dense import preflight
 from resnest_dense.config_errors import explained
 from resnest_dense.d2.checkpointer import load_weights
+from resnest_dense.d2.data.classes import Classes, set_classes, trained_classes
 from resnest_dense.d2.train import evaluation
+from resnest_dense.d2.train.runs import measured_weights
 from resnest_dense.findings import Finding
 from resnest_dense.interrupt import Interrupt
 from resnest_dense.nn import ResNeSt
@@ -107,30 +109,39 @@ class Trainer(DefaultTrainer):
         return next(iter(results.values())) if len(results) == 1 else results
 
     @classmethod
-    def test_with_augmentation(cls, cfg: CfgNode, model: nn.Module) -> OrderedDict:
-        """As :meth:`test`, with ``TEST.AUG``: metrics of boxes and masks, as "bbox_TTA" etc."""
+    def test_with_augmentation(cls, cfg: CfgNode, model: nn.Module,
+                               trained: Classes | None = None) -> OrderedDict:
+        """As :meth:`test`, with ``TEST.AUG``: metrics of boxes and masks, as "bbox_TTA" etc.;
+        ``trained`` are the model's classes, where they are known.
+        """
         _logger.info(
             "Evaluation with test-time augmentation: shorter sides of %s pixels, %s mirror images.",
             ", ".join(map(str, cfg.TEST.AUG.MIN_SIZES)), "with" if cfg.TEST.AUG.FLIP else "without")
-        evaluators = [
-            evaluation.build_coco_evaluator(
-                cfg, name, _predictions_folder(cfg, "inference_TTA", name))
-            for name in cfg.DATASETS.TEST]
+        evaluators = _build_evaluators(cfg, "inference_TTA", trained, instances=True)
         results = cls.test(cfg, evaluation.build_tta_model(cfg, model), evaluators)
         return OrderedDict((f"{key}_TTA", value) for key, value in results.items())
 
     def build_hooks(self) -> list:
         hooks = [*super().build_hooks(), SaveOnInterrupt(self.checkpointer)]
-        if self.cfg.TEST.AUG.ENABLED:
-            # At the end of training, and before the hook that writes the metrics.
-            last = max(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
-            hooks.insert(last + 1, EvalHook(0, self._test_augmented))
+        # Before the hook that writes the metrics; detectron2's own does not know the classes.
+        place = max(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
+        hooks[place] = EvalHook(self.cfg.TEST.EVAL_PERIOD, self._test)
+        if self.cfg.TEST.AUG.ENABLED:  # at the end of training
+            hooks.insert(place + 1, EvalHook(0, self._test_augmented))
         return hooks
 
+    def _test(self) -> OrderedDict:
+        evaluators = _build_evaluators(self.cfg, "inference", self._classes())
+        self._last_eval_results = self.test(self.cfg, self.model, evaluators)
+        return self._last_eval_results
+
     def _test_augmented(self) -> OrderedDict:
-        results = self.test_with_augmentation(self.cfg, self.model)
+        results = self.test_with_augmentation(self.cfg, self.model, self._classes())
         self._last_eval_results.update(results)
         return results
+
+    def _classes(self) -> Classes | None:
+        return set_classes(self.cfg.DATASETS.TRAIN[0])
 
     def resume_or_load(self, resume: bool = True) -> LoadReport | None:
         """Continues from the last checkpoint of ``OUTPUT_DIR``; without one, or where ``resume`` is
@@ -194,20 +205,25 @@ def evaluate(cfg: CfgNode, resume: bool = False) -> OrderedDict:
     Raises:
         ResNeStError: weights that cannot be loaded, or that hold a backbone alone.
     """
+    source = measured_weights(cfg, resume=resume)
+    trained = trained_classes(source)
+    evaluators = _build_evaluators(cfg, "inference", trained)
     with explained("MODEL of the config"):
         model = Trainer.build_model(cfg)
-    checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
-    if resume and checkpointer.has_checkpoint():
-        checkpointer.resume_or_load("", resume=True)
-    else:
-        load_weights(model, cfg.MODEL.WEIGHTS,
-                     remedy="Give the checkpoint of a detector trained with this config.")
-    results = Trainer.test(cfg, model)
+    load_weights(model, source,
+                 remedy="Give the checkpoint of a detector trained with this config.")
+    results = Trainer.test(cfg, model, evaluators)
     if cfg.TEST.AUG.ENABLED:
-        results.update(Trainer.test_with_augmentation(cfg, model))
+        results.update(Trainer.test_with_augmentation(cfg, model, trained))
     if comm.is_main_process():
         Path(cfg.OUTPUT_DIR, RESULTS_FILE).write_text(json.dumps(results, indent=2) + "\n")
     return results
+
+
+def _build_evaluators(cfg: CfgNode, kind: str, trained: Classes | None, *,
+                      instances: bool = False) -> list[DatasetEvaluator]:
+    return [evaluation.build_evaluator(cfg, name, _predictions_folder(cfg, kind, name), trained,
+                                       instances=instances) for name in cfg.DATASETS.TEST]
 
 
 def _predictions_folder(cfg: CfgNode, kind: str, dataset_name: str) -> str:

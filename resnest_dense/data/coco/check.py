@@ -10,7 +10,7 @@ from resnest_dense.data.coco.boxes import check_boxes
 from resnest_dense.data.coco.images import check_image_files
 from resnest_dense.data.coco.keypoints import check_keypoints
 from resnest_dense.data.coco.masks import check_masks
-from resnest_dense.data.coco.reading import gc_paused, load_coco_json
+from resnest_dense.data.coco.reading import gc_paused, load_coco_json, load_sections
 from resnest_dense.data.coco.report import CocoReport
 
 __all__ = ["check_coco", "load_coco_json"]
@@ -42,7 +42,8 @@ def check_coco(json_path: str | Path, image_root: str | Path, *,
         ResNeStValueError: the file is no COCO-format JSON.
     """
     with gc_paused():
-        content = load_coco_json(json_path, annotated=annotated)
+        content = (load_coco_json(json_path) if annotated else
+                   load_sections(json_path, ("images", "categories")))
         report = CocoReport(Path(json_path), Path(image_root), evaluated=evaluated)
         images = content["images"]
         categories = sorted(content["categories"], key=lambda category: category["id"])

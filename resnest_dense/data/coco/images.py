@@ -1,9 +1,8 @@
 """The image files of a COCO-format set: there, whole, of the right size and kind."""
 
-import functools
 import os
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -12,6 +11,7 @@ from resnest_dense.data.coco.entries import is_extent, name_image
 from resnest_dense.data.coco.report import CocoReport
 from resnest_dense.data.image_files import Look, look_at
 from resnest_dense.errors import ResNeStValueError
+from resnest_dense.progress import progress
 
 __all__ = ["check_image_files"]
 
@@ -33,20 +33,35 @@ def check_image_files(report: CocoReport, images: list[dict], image_root: str | 
     named = [image for image in images
              if isinstance(image.get("file_name"), str) and image["file_name"]]
     chunks = [named[start:start + _CHUNK] for start in range(0, len(named), _CHUNK)]
-    present = functools.cache(lambda: _list_files(root))  # listed for the first file that is missing
+    present: dict[str, str] = {}
 
-    def inspect(chunk: list[dict]) -> list[tuple[str, str]]:
-        return [(kind, name_image(image) + detail) for image in chunk
-                for kind, detail in _faults(os.path.join(root, image["file_name"]), image, present)]
+    def inspect(chunk: list[dict]) -> list[list[tuple[str, str]]]:
+        return [_faults(os.path.join(root, image["file_name"]), image) for image in chunk]
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        for kind, example in chain.from_iterable(pool.map(inspect, chunks)):
-            report.add(kind, example)
+        every = chain.from_iterable(pool.map(inspect, chunks))
+        for image, faults in zip(named, progress(every, "images", total=len(named))):
+            for kind, detail in faults:
+                if kind == "image-missing":
+                    present = present or _list_files(root)
+                    kind, detail = _explain_missing(image["file_name"], detail, present)
+                report.add(kind, name_image(image) + detail)
+
+
+def _faults(path: str, image: dict) -> list[tuple[str, str]]:
+    """The faults of one file, as (kind, detail)."""
+    try:
+        look = look_at(path)
+        return [*_size_faults(look, image), *look.faults]
+    except FileNotFoundError as error:
+        return [("image-missing", f": {error}")]
+    except ResNeStValueError as error:
+        return [("image-unreadable", f": {error}")]
 
 
 def _list_files(root: Path) -> dict[str, str]:
     """Where the files below a folder are, by their paths and by their mere names in one form."""
-    found = {}
+    found: dict[str, str] = {}
     for path in root.rglob("*"):
         place = path.relative_to(root).as_posix()
         found.setdefault(_normal(path.name), place)
@@ -54,20 +69,11 @@ def _list_files(root: Path) -> dict[str, str]:
     return found
 
 
-def _faults(path: str, image: dict,
-            present: Callable[[], dict[str, str]]) -> list[tuple[str, str]]:
-    """The faults of one file, as (kind, detail)."""
-    try:
-        look = look_at(path)
-        return [*_size_faults(look, image), *look.faults]
-    except FileNotFoundError as error:
-        name = image["file_name"]
-        other = present().get(_normal(name)) or present().get(_normal(os.path.basename(name)))
-        if other and _normal(other) == _normal(name):
-            return [("image-unicode", f": the file is {other!a}, file_name {name!a}")]
-        return [("image-missing", f": {error}" + (f"; there is {other}" if other else ""))]
-    except ResNeStValueError as error:
-        return [("image-unreadable", f": {error}")]
+def _explain_missing(name: str, detail: str, present: dict[str, str]) -> tuple[str, str]:
+    other = present.get(_normal(name)) or present.get(_normal(os.path.basename(name)))
+    if other and _normal(other) == _normal(name):
+        return "image-unicode", f": the file is {other!a}, file_name {name!a}"
+    return "image-missing", detail + (f"; there is {other}" if other else "")
 
 
 def _size_faults(look: Look, image: dict) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,13 @@ __all__ = ["gc_paused", "load_coco_json", "load_sections"]
 _SECTIONS = ("images", "annotations", "categories")
 
 
-def load_coco_json(path: str | Path, *, annotated: bool = True) -> dict:
+def load_coco_json(path: str | Path) -> dict:
     """The content of a COCO detection, instance or keypoint file; see :func:`load_sections`.
-
-    Args:
-        annotated: refuse a file without annotations; otherwise its list of them is empty.
 
     Raises:
         ResNeStValueError: what :func:`load_sections` refuses, or a panoptic file.
     """
-    content = load_sections(path, annotated=annotated)
+    content = load_sections(path)
     if "segments_info" in next(iter(content["annotations"]), ()):
         raise ResNeStValueError(f"{path} is a panoptic file (its annotations have "
                                 "'segments_info'): give it as the panoptic file of the set, with "
@@ -32,9 +29,8 @@ def load_coco_json(path: str | Path, *, annotated: bool = True) -> dict:
     return content
 
 
-def load_sections(path: str | Path, *, annotated: bool = True) -> dict:
-    """The content of a COCO-format file; its three sections are lists of objects, that of the
-    annotations empty where there is none and it need not be ``annotated``.
+def load_sections(path: str | Path, sections: Sequence[str] = _SECTIONS) -> dict:
+    """The content of a COCO-format file; its ``sections`` are lists of objects.
 
     Categories are complete (each has an id and a name), as the class count hangs on them. What
     else may be wrong inside the sections is for the checks of this package.
@@ -49,14 +45,12 @@ def load_sections(path: str | Path, *, annotated: bool = True) -> dict:
         raise ResNeStValueError(f"{path} holds a JSON {type(content).__name__}; a COCO file is one "
                                 f"object with {', '.join(_SECTIONS)}. Results of a model, for one, "
                                 "are a list and no data set.")
-    if not annotated:
-        content.setdefault("annotations", [])
-    missing = [section for section in _SECTIONS if section not in content]
+    missing = [section for section in sections if section not in content]
     if missing:
         raise ResNeStValueError(f"{path} has no {' and no '.join(map(repr, missing))}; it has "
                                 f"{listed(sorted(content), most=8)}. Give a COCO detection, "
                                 "instance, keypoint or panoptic file (not captions or results).")
-    for section in _SECTIONS:
+    for section in sections:
         if not isinstance(content[section], list):
             raise ResNeStValueError(f"{path}: {section!r} is a {type(content[section]).__name__}; "
                                     "COCO wants a list of objects.")

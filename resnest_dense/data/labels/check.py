@@ -12,6 +12,7 @@ from resnest_dense.data.image_files import Look, look_at
 from resnest_dense.data.images import IMAGE_KINDS, read_values
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.findings import Finding, Report, read_kinds
+from resnest_dense.progress import progress
 
 __all__ = ["LabelReport", "check_labels"]
 
@@ -86,12 +87,14 @@ def check_labels(pairs: Sequence[_Pair], classes: Sequence[str], *, name: str,
     total: Counter[int] = Counter()
     with ThreadPoolExecutor(_THREADS) as pool:
         readable = []
-        for (_, label), found in zip(pairs, pool.map(_look_at_pair, pairs)):
+        looks = progress(pool.map(_look_at_pair, pairs), "images", total=len(pairs))
+        for (_, label), found in zip(pairs, looks):
             _add(report, found)
             if not any(report.kinds[kind].severity == "error" for kind, _ in found):
                 readable.append(label)
         chosen = readable[::max(1, -(-len(readable) // limit)) if limit else 1]
-        for label, (found, counts) in zip(chosen, pool.map(_count_values, chosen)):
+        values = progress(pool.map(_count_values, chosen), "labels", total=len(chosen))
+        for label, (found, counts) in zip(chosen, values):
             _add(report, found)
             report.checked += 1
             if counts:
@@ -149,12 +152,15 @@ def _count_values(label: str | Path) -> tuple[_Found, Counter[int]]:
 
 
 def _check_names(report: LabelReport, rule: _Rule) -> None:
-    """Recognises labelme's ``labels.txt``, whose first line is of no class and whose second is 0"""
-    for place, name in enumerate(rule.classes):
-        if name == "__ignore__" or name == "_background_" and (rule.first or place):
-            report.add("names-moved", f"{name!r} in line {place + 1}")
-        elif name == "_background_":
-            report.add("labelme-background", repr(name))
+    """Recognises labelme's ``labels.txt``: ``__ignore__``, which is no class, then
+    ``_background_``, which is class 0."""
+    classes = [name for name in rule.classes if name != "__ignore__"]
+    if len(classes) < len(rule.classes):
+        report.add("names-moved", f"'__ignore__' in line {rule.classes.index('__ignore__') + 1}")
+    if "_background_" in classes:
+        place = classes.index("_background_")
+        report.add("names-moved" if rule.first or place else "labelme-background",
+                   f"'_background_' in line {rule.classes.index('_background_') + 1}")
 
 
 def _check_values(report: LabelReport, label: str | Path, counts: Counter[int],

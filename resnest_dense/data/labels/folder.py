@@ -68,7 +68,7 @@ def find_pairs(images: str | Path, labels: str | Path) -> list[tuple[Path, Path]
     for folder in (images, labels):
         if not folder.is_dir():
             raise ResNeStValueError(f"No folder {folder}.")
-    found = list(_files(images, *IMAGE_SUFFIXES))
+    found = _files(images, *IMAGE_SUFFIXES)
     if not found:
         raise ResNeStValueError(f"No image in {images}: it looks for {', '.join(IMAGE_SUFFIXES)}.")
     label_of = {_key(path, labels): path for path in _files(labels, ".png")}
@@ -79,7 +79,7 @@ def find_pairs(images: str | Path, labels: str | Path) -> list[tuple[Path, Path]
         other = stems.get(missing[0].stem)
         raise ResNeStValueError(
             f"{len(missing)} of {len(pairs)} images in {images} have no label in {labels} (first: "
-            f"{', '.join(str(path.relative_to(images)) for path in missing[:3])}). A label has its "
+            f"{listed([path.relative_to(images) for path in missing], most=3)}). A label has its "
             "image's name, ends in .png and is in the same subfolder"
             f"{f'; there is {other.relative_to(labels)}' if other else ''}.")
     image_of: dict[Path, Path] = {}

@@ -1,6 +1,6 @@
 """Pixel accuracy and mean IoU over a whole set, from the areas of each class."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from resnest_dense.data.images import read_values
 from resnest_dense.data.labels.folder import find_pairs
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.errors import ResNeStValueError, listed
 from resnest_dense.progress import progress
 
-__all__ = ["SegmentationScores", "areas", "score_areas", "score_folders"]
+__all__ = ["SegmentationScores", "areas", "describe_coverage", "score_areas", "score_folders"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class SegmentationScores:
     mean_iou: float  # over the classes seen in labels or predictions (MMSegmentation, detectron2)
     mean_iou_all: float  # over all classes, those not seen as 0 (PyTorch-Encoding)
     iou: np.ndarray  # intersection over union of each class; NaN where it was not seen
+    labelled: np.ndarray  # pixels of each class in the labels
+    ignored: int = 0  # pixels that count nowhere
 
 
 def areas(prediction: np.ndarray, label: np.ndarray, classes: int, *,
@@ -48,8 +50,8 @@ def areas(prediction: np.ndarray, label: np.ndarray, classes: int, *,
     return np.stack(list(counted))
 
 
-def score_areas(counts: Iterable[np.ndarray]) -> SegmentationScores:
-    """Scores of the sum of the :func:`areas` of all images."""
+def score_areas(counts: Iterable[np.ndarray], *, ignored: int = 0) -> SegmentationScores:
+    """Scores of the sum of the :func:`areas` of all images, in which so many pixels are ignored."""
     hit, predicted, labelled = np.array(list(counts), dtype=np.float64).sum(axis=0)
     union = predicted + labelled - hit
     with np.errstate(invalid="ignore"):
@@ -59,7 +61,24 @@ def score_areas(counts: Iterable[np.ndarray]) -> SegmentationScores:
         mean_accuracy=float(np.nanmean(accuracy)),
         mean_iou=float(np.nanmean(iou)),
         mean_iou_all=float(np.nan_to_num(iou).mean()),
-        iou=iou)
+        iou=iou, labelled=labelled, ignored=ignored)
+
+
+def describe_coverage(pixels: Sequence[int] | np.ndarray, names: Sequence[str], *,
+                      ignored: int) -> str:
+    """What a score of labels leaves out, in words: its share of ignored pixels, and the classes
+    without any.
+
+    Args:
+        pixels: labelled ones of each class.
+        names: of the classes.
+        ignored: the number of the other pixels.
+    """
+    absent = [name for name, count in zip(names, pixels) if not count]
+    text = f"{ignored / max(sum(map(int, pixels)) + ignored, 1):.1%} of the pixels are ignored"
+    return text + (f"; {len(absent)} of {len(names)} classes are in no label, so that a mean over "
+                   "classes leaves them out, or counts those predicted as 0: "
+                   f"{listed(absent)}." if absent else ".")
 
 
 def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,
@@ -80,10 +99,12 @@ def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,
             values = np.where(np.isin(values, (0, ignore_label)), ignore_label, values - 1)
         return values
 
-    counts = []
-    for prediction, label in progress(find_pairs(predictions, labels), "labels"):
+    counts, ignored = [], 0
+    for prediction, path in progress(find_pairs(predictions, labels), "labels"):
+        label = read(path)
+        ignored += int((label == ignore_label).sum())
         try:
-            counts.append(areas(read(prediction), read(label), classes, ignore_label=ignore_label))
+            counts.append(areas(read(prediction), label, classes, ignore_label=ignore_label))
         except ResNeStValueError as error:
             raise ResNeStValueError(f"{prediction}: {error}") from None
-    return score_areas(counts)
+    return score_areas(counts, ignored=ignored)

@@ -1,22 +1,30 @@
 """The preflight of a segmentation run: what can be known wrong before anything is learned."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.dataset import BaseDataset
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger, print_log
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 
 from resnest_dense import preflight
 from resnest_dense.data.labels.check import check_labels
 from resnest_dense.errors import ResNeStError, ResNeStValueError, listed
 from resnest_dense.findings import Finding
-from resnest_dense.mmseg.loading import fit_checkpoint, read_input, unwrap
+from resnest_dense.mmseg.loading import (
+    checkpoint_classes,
+    fit_checkpoint,
+    read_input,
+    reorder_classifiers,
+    unwrap,
+)
 from resnest_dense.mmseg.registry import HOOKS
 from resnest_dense.nn import ResNeSt
+from resnest_dense.runs import class_order, require_same_classes
 
 __all__ = ["PreflightHook"]
 
@@ -40,6 +48,13 @@ class PreflightHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         state = checkpoint.get("state_dict", checkpoint)
         fitted, self._new_classifiers = fit_checkpoint(state, unwrap(runner.model))
+        if self._new_classifiers:
+            if runner._resume or not isinstance(runner._train_loop, BaseLoop):
+                raise ResNeStError("The checkpoint has another number of classes than the model: "
+                                   f"{', '.join(self._new_classifiers)} would be random. Set "
+                                   "num_classes of the heads as it was in training.")
+        else:
+            _follow_classes(runner, checkpoint_classes(checkpoint), fitted)
         checkpoint["state_dict"] = OrderedDict(fitted)
         # With it travels which file this is, and so the input that it was trained on.
         checkpoint["state_dict"]._metadata = getattr(state, "_metadata", OrderedDict())
@@ -50,6 +65,13 @@ class PreflightHook(Hook):
                       "of classes, trained from the start.", logger="current")
         self._check_labels("training set", runner.train_dataloader.dataset, runner)
         if runner.val_loop is not None:
+            learned, measured = (loader.dataset.metainfo.get("classes") or () for loader in (
+                runner.train_dataloader, runner.val_dataloader))
+            if learned and measured:
+                require_same_classes(
+                    learned, measured, sides=("the training set", "the validation set"), remedy=(
+                        "Give the validation set metainfo=dict(classes=[...]) with the names of "
+                        "the training set, in its order."))
             self._check_labels("validation set", runner.val_dataloader.dataset, runner)
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
@@ -63,18 +85,42 @@ class PreflightHook(Hook):
                 'dict(type="resnest_dense.PreflightHook", proceed=True)')
 
     def before_test(self, runner: Runner) -> None:
-        self.before_val(runner)
         self._check_labels("test set", runner.test_dataloader.dataset, runner)
-
-    def before_val(self, runner: Runner) -> None:
-        if self._new_classifiers and runner.iter == 0:
-            raise ResNeStError("The checkpoint has another number of classes than the model: "
-                               f"{listed(self._new_classifiers)} would be random. Set "
-                               "num_classes of the heads as it was in training.")
 
     def _check_labels(self, name: str, dataset: BaseDataset, runner: Runner) -> None:
         if runner.rank == 0:
             _check_dataset(dataset, unwrap(runner.model), name, self.limit)
+
+
+def _follow_classes(runner: Runner, trained: Sequence[str], state: dict[str, Tensor]) -> None:
+    """Puts the classifiers of a checkpoint in the order that the data of the first loop has.
+
+    Raises:
+        ResNeStValueError: other classes where nothing is to be learned, or a run is to go on.
+    """
+    loops = (runner._train_loop, runner._val_loop, runner._test_loop)
+    loop = next((loop for loop in loops if isinstance(loop, BaseLoop)), None)
+    given = getattr(loop.dataloader.dataset, "metainfo", {}).get("classes") if loop else ()
+    if not trained or not given:
+        return
+    sides = "the checkpoint", "the data set"
+    if runner._resume:
+        require_same_classes(trained, given, sides=sides, remedy="Go on with the data of that run, "
+                             "or start anew elsewhere with load_from.")
+        return
+    try:
+        order = class_order(trained, given, sides=sides, remedy=(
+            "Evaluate with the classes that the model was trained on; to learn others, train on "
+            "them, with load_from if need be."))
+    except ResNeStValueError as error:
+        if loop is not loops[0]:
+            raise
+        print_log(f"load_from: {error} Training starts from them all the same.", logger="current")
+        return
+    if order is not None:
+        reorder_classifiers(state, order)
+        print_log("The checkpoint has the classes of the data set in another order: its outputs "
+                  "are mapped by name.", logger="current")
 
 
 def _check_dataset(dataset: BaseDataset, model: nn.Module, name: str, limit: int) -> None:
@@ -97,7 +143,7 @@ def _check_dataset(dataset: BaseDataset, model: nn.Module, name: str, limit: int
     report = check_labels(
         [(entry["img_path"], entry["seg_map_path"]) for entry in entries], raw, used=classes,
         name=name, limit=limit, reduce_zero_label=bool(first.get("reduce_zero_label")))
-    print_log(report.table(), logger="current")
+    print_log(f"{report.table()}\n  ignored: {report.ignored:.2%} of all pixels", logger="current")
     report.raise_if_wrong()
 
 

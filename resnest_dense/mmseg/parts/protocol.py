@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseTTAModel
 from mmengine.structures import PixelData
 from mmseg.evaluation import IoUMetric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnest_dense.data.labels.scores import score_areas
+from resnest_dense.data.labels.scores import describe_coverage, score_areas
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.mmseg.registry import METRICS, MODELS
 
@@ -130,11 +131,22 @@ class SegmentationMetric(IoUMetric):
             raise TypeError(f"SegmentationMetric got an unexpected keyword argument {name!r}")
         super().__init__(**options)
 
+    @staticmethod
+    def intersect_and_union(pred_label: Tensor, label: Tensor, num_classes: int,
+                            ignore_index: int) -> tuple[Tensor, ...]:
+        """The areas of IoUMetric, and the number of ignored pixels."""
+        areas = IoUMetric.intersect_and_union(pred_label, label, num_classes, ignore_index)
+        return *areas, (label == ignore_index).sum().cpu()
+
     def compute_metrics(self, results: list) -> dict[str, float]:
-        metrics = super().compute_metrics(results)  # It also logs the table of classes.
+        # It also logs the table of classes.
+        metrics = super().compute_metrics([areas[:4] for areas in results])
         if not metrics:
             return metrics
-        scores = score_areas(torch.stack([hit, predicted, labelled]).numpy()
-                             for hit, _, predicted, labelled in results)
+        scores = score_areas((torch.stack([hit, predicted, labelled]).numpy()
+                              for hit, _, predicted, labelled, _ in results),
+                             ignored=sum(int(areas[4]) for areas in results))
+        print_log(describe_coverage(scores.labelled, self.dataset_meta["classes"],
+                                    ignored=scores.ignored), logger="current")
         return {"pixAcc": 100 * scores.pixel_accuracy, "mAcc": 100 * scores.mean_accuracy,
                 "mIoU": 100 * scores.mean_iou}

@@ -15,8 +15,9 @@ from torch import nn
 from resnest_dense.interrupt import Interrupt
 from resnest_dense.mmseg.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPERS
 from resnest_dense.nn.sync_norm import replace_sync_batch_norms
+from resnest_dense.runs import remove_run
 
-__all__ = ["CpuAmpOptimWrapper", "CpuDistributedDataParallel", "IterationSeedHook",
+__all__ = ["BeginRunHook", "CpuAmpOptimWrapper", "CpuDistributedDataParallel", "IterationSeedHook",
            "SaveOnInterruptHook"]
 
 
@@ -30,6 +31,29 @@ class IterationSeedHook(Hook):
                           data_batch: dict | None = None) -> None:
         seed = (runner.seed or 0) + runner.rank
         torch.manual_seed(seed * 1_000_003 + batch_idx)
+
+
+class BeginRunHook(Hook):
+    """Keeps the config of a run in its work dir once the first batch has passed its checks; with
+    ``overwrite`` it deletes before what the last run there has left.
+    """
+
+    priority = "LOWEST"  # after the checks
+
+    def __init__(self, overwrite: bool = False):
+        self.overwrite = overwrite
+        self._begun = False
+
+    def before_train_iter(self, runner: Runner, batch_idx: int,
+                          data_batch: dict | None = None) -> None:
+        if self._begun or runner.rank != 0:
+            return
+        self._begun = True
+        folder, config = Path(runner.work_dir), Path(runner.cfg.filename or "").name
+        left = ("iter_*.pth", "epoch_*.pth", "best_*.pth", "last_checkpoint")
+        remove_run(folder, [*(left if self.overwrite else ()), *([config] if config else [])],
+                   keep=runner.cfg.get("load_from") or "")
+        runner.dump_config()
 
 
 class SaveOnInterruptHook(Hook):

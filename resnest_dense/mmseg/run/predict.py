@@ -1,5 +1,6 @@
 """A trained segmentor on images and videos: labels, and pictures to look at."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +21,14 @@ from resnest_dense.data.media import annotate_video
 from resnest_dense.data.results import WriteFound, save_picture
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.mmseg.config import load_config
-from resnest_dense.mmseg.loading import check_input, fit_checkpoint
+from resnest_dense.mmseg.loading import check_input, checkpoint_classes, fit_checkpoint
+from resnest_dense.runs import class_order
 from resnest_dense.weights.files import split_part
 from resnest_dense.weights.source import read_metadata
 
 __all__ = ["SegmentationPredictor", "annotate_segments", "find_checkpoint", "open_results"]
+
+_logger = logging.getLogger(__name__)
 
 
 class SegmentationPredictor:
@@ -56,7 +60,15 @@ class SegmentationPredictor:
         self.model.load_state_dict(state)
         self.model.to(device).eval()
         dataset = cfg.test_dataloader.dataset
-        meta = loaded.get("meta", {}).get("dataset_meta") or _meta_of(dataset)
+        own, trained = _meta_of(dataset), checkpoint_classes(loaded)
+        if trained and isinstance(own.get("classes"), (list, tuple)):
+            # The order is the checkpoint's; other names are a sign of two runs mixed up.
+            if class_order(trained, own["classes"], sides=(path.name, cfg.filename), remedy=(
+                    "Use the config that training has written beside its checkpoints.")):
+                _logger.warning("%s has the classes in another order than %s: labels are numbered "
+                                "as in the checkpoint.", path.name, cfg.filename)
+        meta = loaded.get("meta", {}).get("dataset_meta") or {
+            **own, **({"classes": trained} if trained else {})}
         self.classes = tuple(meta["classes"])
         self.palette = meta.get("palette") or default_palette(len(self.classes))
         self.first_label = int(bool(meta.get("reduce_zero_label")))
@@ -130,5 +142,5 @@ def find_checkpoint(source: str | Path) -> Path:
 
 def _meta_of(dataset: dict) -> dict:
     with DATASETS.switch_scope_and_registry(None) as registry:
-        meta = registry.get(dataset["type"]).METAINFO
+        meta = getattr(registry.get(dataset["type"]), "METAINFO", {})
     return {**meta, **dataset.get("metainfo", {}), **dataset}

@@ -15,6 +15,7 @@ from resnest_dense.config_errors import explained
 from resnest_dense.data.labels.folder import read_classes
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.mmseg.config import load_config
+from resnest_dense.mmseg.parts.training import BeginRunHook
 
 __all__ = ["add_arguments", "build_runner", "read_config"]
 
@@ -90,15 +91,17 @@ def _use_arguments(cfg: Config, args: argparse.Namespace) -> None:
         Path("work_dirs", Path(cfg.filename).stem))
 
 
-def _use_folders(cfg: Config, args: argparse.Namespace, train: Sequence[str] | None) -> None:
+def _use_folders(cfg: Config, args: argparse.Namespace,
+                 train: Sequence[Sequence[str]] | None) -> None:
     """Put own data into ``cfg``: its datasets, and the class count of its heads."""
     listed = read_classes(args.classes)
-    for name, folders in (("train", train), ("val", args.val), ("test", args.val)):
-        if folders is None:
+    for name, pairs in (("train", train), ("val", [args.val]), ("test", [args.val])):
+        if pairs is None:
             continue
+        images, labels = pairs[0] if len(pairs) == 1 else zip(*pairs)
         loader = cfg[f"{name}_dataloader"]
         loader.dataset = dict(
-            type="resnest_dense.FolderDataset", images=folders[0], labels=folders[1],
+            type="resnest_dense.FolderDataset", images=images, labels=labels,
             classes=listed.names, palette=listed.palette,
             reduce_zero_label=args.reduce_zero_label, pipeline=loader.dataset.pipeline)
     pipelines = [cfg[f"{name}_dataloader"].dataset.pipeline for name in ("train", "val", "test")]
@@ -109,9 +112,18 @@ def _use_folders(cfg: Config, args: argparse.Namespace, train: Sequence[str] | N
             part.num_classes = len(listed.names)
 
 
-def build_runner(cfg: Config, *loops: str) -> Runner:
+class _Runner(Runner):
+    """mmengine's, which leaves the config of another run in the work dir alone."""
+
+    def dump_config(self) -> None:
+        if not Path(self.work_dir, Path(self.cfg.filename or "").name).is_file():
+            super().dump_config()
+
+
+def build_runner(cfg: Config, *loops: str, overwrite: bool = False) -> Runner:
     """mmengine's runner of what :func:`read_config` returns, with those of "train_loop", "val_loop"
     and "test_loop" that are named; on a machine without a GPU it runs in several processes too.
+    With ``overwrite``, training deletes the run that is in the work dir.
 
     Raises:
         ResNeStError: a setting that its class does not take, or a data set that is not there.
@@ -122,7 +134,7 @@ def build_runner(cfg: Config, *loops: str) -> Runner:
         cfg.model_wrapper_cfg = dict(type="resnest_dense.CpuDistributedDataParallel")
     with explained(cfg.filename):
         try:
-            runner = Runner.from_cfg(cfg)
+            runner = _Runner.from_cfg(cfg)
             # What is built here names its unknown settings before the first iteration.
             for loop in loops:
                 getattr(runner, loop)
@@ -131,6 +143,7 @@ def build_runner(cfg: Config, *loops: str) -> Runner:
                 scales = (runner.auto_scale_lr or {}).get("enable")  # mmengine does that before
                 if runner.param_schedulers is not None and not scales:
                     runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+                runner.register_hook(BeginRunHook(overwrite))
         except FileNotFoundError as error:
             raise ResNeStError(
                 f"{cfg.filename}: {error}. Put the data set there, or name its folder: data_root "

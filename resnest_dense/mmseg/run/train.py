@@ -4,12 +4,14 @@ import argparse
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import find_latest_checkpoint
 
+from resnest_dense.config_errors import explained
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.interrupt import Interrupt
 from resnest_dense.mmseg.parts.training import SaveOnInterruptHook
 from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
+from resnest_dense.mmseg.run.start import check_run
+from resnest_dense.runs import OVERWRITE
 
 __all__ = ["make_parser", "run"]
 
@@ -20,10 +22,13 @@ def make_parser() -> argparse.ArgumentParser:
     add_arguments(parser)
     parser.add_argument("--resume", action="store_true",
                         help="go on from the latest checkpoint in the work dir")
+    parser.add_argument(OVERWRITE, action="store_true", help="train although the work dir holds a "
+                        "run, whose checkpoints are then deleted")
     parser.add_argument("--amp", action="store_true",
                         help="mixed precision: float16 on a GPU, bfloat16 on a CPU")
-    parser.add_argument("--train", nargs=2, metavar=("IMAGES", "LABELS"),
-                        help="own data to train on: folder of images, folder of PNGs")
+    parser.add_argument("--train", nargs=2, action="append", metavar=("IMAGES", "LABELS"),
+                        help="own data to train on: folder of images, folder of PNGs; may be given "
+                        "several times")
     return parser
 
 
@@ -34,15 +39,15 @@ def run(args: argparse.Namespace) -> None:
         ResNeStError: a config, data or checkpoint that cannot be used, before the first iteration.
     """
     cfg = read_config(args)
-    cfg.resume = args.resume and find_latest_checkpoint(cfg.work_dir) is not None
-    if cfg.resume:
-        cfg.load_from = None  # mmengine would resume from where the first run started
     if args.amp:
         _use_amp(cfg)
+    with explained(cfg.filename):
+        if check_run(cfg, resume=args.resume, overwrite=args.overwrite):
+            return
     interrupt = Interrupt()
     interrupt.catch()  # before the data workers are forked, whom Ctrl-C in a terminal reaches too
     try:
-        runner = build_runner(cfg, "train_loop", "val_loop")
+        runner = build_runner(cfg, "train_loop", "val_loop", overwrite=args.overwrite)
         runner.register_hook(SaveOnInterruptHook(interrupt))
         runner.train()
     finally:

@@ -106,6 +106,24 @@ def test_an_unreadable_image_is_refused(tiny, tmp_path):
     check(args)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_with_a_mark_at_its_beginning_is_checked_and_loaded(tiny, tmp_path, encoding):
+    path, args = tmp_path / "marked.json", arguments(tiny)
+    path.write_text(tiny.train_json.read_text(), encoding=encoding)
+    args[3] = str(path)
+    check([*args, "OUTPUT_DIR", str(tmp_path)])
+    assert len(DatasetCatalog.get("own_train")) == 8
+    assert path.read_text(encoding=encoding) == tiny.train_json.read_text()
+
+
+@pytest.mark.parametrize("keys,words", [
+    ({"MODEL.PIXEL_MEAN": "[1., 2., 3., 4.]"}, "PIXEL_MEAN has 4 values, and .* 3 channels"),
+    ({"INPUT.FORMAT": "L"}, "PIXEL_MEAN has 3 values, and .* 1 channels")])
+def test_channels_that_do_not_fit_the_network_are_refused(tiny, keys, words):
+    with pytest.raises(ResNeStError, match=words):
+        check([*arguments(tiny), *(word for pair in keys.items() for word in pair)])
+
+
 def test_a_set_to_evaluate_on_is_not_trained_on(tiny):
     args = make_parser().parse_args([*arguments(tiny)[:2], *arguments(tiny)[6:]])
     with pytest.raises(ResNeStError, match="nothing to train on: give --train-json"):
@@ -123,6 +141,12 @@ def test_a_set_without_annotations_is_predicted_but_not_measured(tiny, tmp_path)
             "OUTPUT_DIR", str(tmp_path)]
     cfg = read_config(make_parser().parse_args(args))
     check_datasets(cfg, cfg.DATASETS.TEST)
+    content["images"][0]["width"] += 1
+    (tmp_path / "image_info.json").write_text(json.dumps(content))
+    with pytest.raises(ResNeStError, match="image has another size"):
+        check_datasets(cfg, cfg.DATASETS.TEST)
+    content["images"][0]["width"] -= 1
+    (tmp_path / "image_info.json").write_text(json.dumps(content))
     assert not Trainer.test(cfg, Trainer.build_model(cfg))
     assert json.loads((tmp_path / "inference/coco_instances_results.json").read_text())
 

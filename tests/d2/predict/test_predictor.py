@@ -233,12 +233,25 @@ def test_class_names_come_from_a_file_that_is_named(trained, shapes, tmp_path):
     shutil.copy(trained / "model_final.pth", tmp_path)
     here = (trained / "config.yaml", tmp_path / "model_final.pth")
     MetadataCatalog.pop("own_train", None)
-    with pytest.raises(ResNeStError, match="--classes"):
-        DetectionPredictor(*here, device="cpu")
-    named = DetectionPredictor(*here, device="cpu", classes=shapes[1])
-    assert dict(zip(named.classes.ids, named.classes.names)) == CATEGORIES
-    write_classes(tmp_path, Classes((1,), ("alone",)))
+    write_classes(tmp_path, Classes((1,), ("alone",)))  # the checkpoint knows its own
+    known = DetectionPredictor(*here, device="cpu")
+    assert dict(zip(known.classes.ids, known.classes.names)) == CATEGORIES
+    # A file that has them in another order gives its own ids, by name.
+    turned = json.loads(shapes[1].read_text())["categories"]
+    ids = {one["name"]: 100 - one["id"] for one in turned}
+    (tmp_path / "turned.json").write_text(json.dumps({"categories": [
+        {"id": number, "name": name} for name, number in ids.items()]}))
+    named = DetectionPredictor(*here, device="cpu", classes=tmp_path / "turned.json")
+    assert named.classes.names == known.classes.names
+    assert named.classes.ids == tuple(ids[name] for name in known.classes.names)
+    with pytest.raises(ResNeStError, match="only in .*model_final.pth: .*only in .*: alone"):
+        DetectionPredictor(*here, device="cpu", classes=tmp_path / "classes.json")
+    weights = torch.load(tmp_path / "model_final.pth")["model"]
+    torch.save({"model": weights}, tmp_path / "model_final.pth")  # as older versions wrote them
     with pytest.raises(ResNeStError, match="detects 2 classes, and there are 1"):
+        DetectionPredictor(*here, device="cpu")
+    (tmp_path / "classes.json").unlink()
+    with pytest.raises(ResNeStError, match="--classes"):
         DetectionPredictor(*here, device="cpu")
 
 

@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from resnest_dense import ResNeStValueError
+from resnest_dense.cli import main
 from resnest_dense.data.labels.scores import areas, score_areas, score_folders
 
 LABEL = np.array([[0, 0, 1], [1, 2, 255]])
@@ -49,3 +51,19 @@ def test_real_predictions_have_their_known_scores(shared_data, folder):
 def test_maps_that_cannot_be_compared_say_why(prediction, said):
     with pytest.raises(ResNeStValueError, match=said):
         areas(prediction, LABEL, 2)
+
+
+def test_what_a_mean_leaves_out_is_named(tmp_path, capsys):
+    label = np.full((10, 10), 255, np.uint8)
+    label[:6] = 0
+    label[6, 0] = 2
+    for folder in ("predictions", "labels"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(np.minimum(label, 2)).save(tmp_path / folder / "a.png")
+    Image.fromarray(label).save(tmp_path / "labels/a.png")
+    (tmp_path / "classes.txt").write_text("sky\nsea\nland\n")
+    assert main(["score-labels", str(tmp_path / "predictions"), str(tmp_path / "labels"),
+                 "--classes", str(tmp_path / "classes.txt")]) == 0
+    said = capsys.readouterr().out
+    assert "39.0% of the pixels are ignored; 1 of 3 classes are in no label" in said
+    assert "counts those predicted as 0: sea." in said

@@ -7,9 +7,12 @@ from torch import Tensor, nn
 
 from resnest_dense.errors import ResNeStValueError, near
 from resnest_dense.inference.folded import fold
+from resnest_dense.nn.activation import norm_relu
+from resnest_dense.nn.memory import consuming
+from resnest_dense.nn.norm import Norm, make_norm
 from resnest_dense.nn.stages import STAGE_NAMES
 
-__all__ = ["DeformConv2d", "Deformable", "offset_conv"]
+__all__ = ["DeformConv2d", "DeformConvNorm", "Deformable", "offset_conv"]
 
 _TAPS = 3 * 3
 
@@ -98,3 +101,35 @@ class DeformConv2d(nn.Conv2d):
         self.weight = nn.Parameter(weight, requires_grad=False)
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
         return norm
+
+
+class DeformConvNorm(DeformConv2d):
+    """``relu(norm(conv(x)))`` of a deformable 3x3: the plain block's, named as detectron2 does.
+
+    Args:
+        channels: channels C of input and output.
+        stride: stride of the convolution.
+        dilation: its dilation.
+        groups: its groups.
+        norm: see :func:`resnest_dense.nn.norm.make_norm`.
+        modulated: whether each tap has a mask too (version 2).
+
+    Shape:
+        (N, C, H, W), (N, 18 * groups or 27 * groups, H', W') -> (N, C, H', W')
+    """
+
+    def __init__(self, channels: int, *, stride: int, dilation: int, groups: int, norm: Norm,
+                 modulated: bool):
+        super().__init__(channels, channels, 3, stride=stride, padding=dilation, dilation=dilation,
+                         groups=groups, modulated=modulated)
+        self.norm = make_norm(norm, channels)
+
+    def forward(self, x: Tensor, offset: Tensor) -> Tensor:
+        with consuming(x):
+            y = super().forward(x, offset)
+        return norm_relu(self.norm, y)
+
+    def folded(self) -> "DeformConvNorm":
+        """Itself, with its norm folded into the convolution."""
+        self.norm = self.fold(self.norm)
+        return self

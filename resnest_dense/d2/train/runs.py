@@ -1,0 +1,122 @@
+"""Whether a training run may begin or go on in its OUTPUT_DIR, where nothing is changed before."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.modeling import build_model
+from torch import Tensor
+
+from resnest_dense.d2.data.classes import Classes, set_classes, trained_classes, write_classes
+from resnest_dense.errors import ResNeStError, listed
+from resnest_dense.runs import (
+    OVERWRITE,
+    changed_settings,
+    check_settings,
+    remove_run,
+    used_folder,
+)
+from resnest_dense.weights.files import read_checkpoint
+
+__all__ = ["begin_run", "check_run", "measured_weights", "save_config"]
+
+_CONFIG = "config.yaml"
+_LOG = "metrics.json"
+# What a run writes, and another one in its place would be mixed up with.
+_LEFT = ("model_[0-9]*.pth", "model_final.pth", "last_checkpoint", "results.json", "classes.json",
+         "events.out.tfevents.*")
+# Settings that decide what the network is, and those among them that do not.
+_MODEL = re.compile(r"MODEL\.|INPUT\.FORMAT$")
+_FREE = re.compile(r"MODEL\.(WEIGHTS|DEVICE)$|COMPILE$|CHECKPOINT_STAGES$|_TEST$")
+
+
+def measured_weights(cfg: CfgNode, *, resume: bool) -> str:
+    """What an evaluation measures: ``MODEL.WEIGHTS``, or the last checkpoint of the run."""
+    return str(resume and _last_checkpoint(cfg.OUTPUT_DIR) or cfg.MODEL.WEIGHTS)
+
+
+def check_run(cfg: CfgNode, *, resume: bool, overwrite: bool) -> tuple[int, str]:
+    """Compares a run of ``cfg`` with what is in its ``OUTPUT_DIR``, where it writes nothing.
+
+    Returns:
+        The number of iterations that are done, and in words what has changed since.
+
+    Raises:
+        ResNeStError: a new run where there is one, or a run that would go on with other classes,
+            another model or other shapes.
+    """
+    if resume and overwrite:
+        raise ResNeStError(f"--resume goes on with a run and {OVERWRITE} replaces it: give one.")
+    checkpoint = _last_checkpoint(cfg.OUTPUT_DIR)
+    if checkpoint is None or overwrite:
+        return 0, ""
+    if not resume:
+        raise used_folder(Path(cfg.OUTPUT_DIR), checkpoint.name, key="OUTPUT_DIR")
+    found = read_checkpoint(checkpoint)
+    remedy = ("Go on with the data and the config of that run, or start anew elsewhere: without "
+              f"--resume, OUTPUT_DIR another folder, MODEL.WEIGHTS {checkpoint}.")
+    kept, given = trained_classes(checkpoint), set_classes(cfg.DATASETS.TRAIN[0])
+    if kept and given:
+        kept.require_same(given, sides=(str(checkpoint), "the training data"), remedy=remedy)
+    changed = check_settings(_changes(cfg), _is_fixed, remedy=remedy)
+    _compare_shapes(cfg, found.state, str(checkpoint), remedy)
+    return found.others.get("iteration", -1) + 1, changed
+
+
+def save_config(cfg: CfgNode, *, replace: bool = True) -> None:
+    """Writes ``config.yaml``, with which checkpoints are used, into ``OUTPUT_DIR``."""
+    path = Path(cfg.OUTPUT_DIR, _CONFIG)
+    if replace or not path.is_file():
+        path.write_text(cfg.dump())
+
+
+def begin_run(cfg: CfgNode, classes: Classes | None, *, overwrite: bool) -> None:
+    """Writes what the checkpoints of a run will be used with, once nothing is left to be checked;
+    with ``overwrite`` it deletes before what the last run there has left.
+    """
+    if overwrite:
+        remove_run(Path(cfg.OUTPUT_DIR), _LEFT, keep=cfg.MODEL.WEIGHTS)
+        if Path(cfg.OUTPUT_DIR, _LOG).exists():
+            os.truncate(Path(cfg.OUTPUT_DIR, _LOG), 0)  # the trainer has opened it
+    save_config(cfg)
+    if classes:
+        write_classes(cfg.OUTPUT_DIR, classes)
+
+
+def _last_checkpoint(folder: str) -> Path | None:
+    note = Path(folder, "last_checkpoint")
+    return Path(folder, note.read_text().strip()) if note.is_file() else None
+
+
+def _changes(cfg: CfgNode) -> dict[str, tuple]:
+    """What ``cfg`` has otherwise than the config in its ``OUTPUT_DIR``, by key."""
+    try:
+        saved = CfgNode.load_cfg(Path(cfg.OUTPUT_DIR, _CONFIG).read_text())
+    except Exception:  # none, or something else under its name: classes and shapes are compared
+        return {}
+    changes = changed_settings(saved, CfgNode.load_cfg(cfg.dump()))
+    # Another version may have other keys.
+    return {key: values for key, values in changes.items()
+            if key != "OUTPUT_DIR" and None not in values}
+
+
+def _is_fixed(key: str) -> bool:
+    return bool(_MODEL.match(key)) and not _FREE.search(key)
+
+
+def _compare_shapes(cfg: CfgNode, state: Mapping[str, Tensor], source: str, remedy: str) -> None:
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.DEVICE = "meta"
+    with torch.device("meta"):
+        own = {name: tuple(value.shape) for name, value in build_model(cfg).state_dict().items()
+               if not name.endswith("num_batches_tracked")}
+    there = {name: tuple(value.shape) for name, value in state.items()}
+    wrong = [f"{name} {there.get(name, 'missing')} there, {shape} here"
+             for name, shape in own.items() if there.get(name) != shape]
+    if wrong:
+        raise ResNeStError(f"{source} is of another model; {len(wrong)} weights differ: "
+                           f"{listed(wrong, most=8)}. {remedy}")

@@ -1,0 +1,121 @@
+"""Whether a training run may begin or go on in its work dir, where nothing is changed before."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from resnest_dense.errors import ResNeStError
+from resnest_dense.mmseg.loading import checkpoint_classes, fit_checkpoint
+from resnest_dense.runs import (
+    OVERWRITE,
+    changed_settings,
+    check_settings,
+    require_same_classes,
+    used_folder,
+)
+
+__all__ = ["check_run"]
+
+_OF_A_START = ("resume", "load_from", "launcher", "work_dir", "custom_hooks")
+_FREE = ("init_cfg", "pretrained", "with_cp", "test_cfg")  # of a model: make it no other one
+
+
+def check_run(cfg: Config, *, resume: bool, overwrite: bool) -> bool:
+    """Compares a run of ``cfg`` with what is in its work dir, where it writes nothing, and points
+    ``cfg`` at the checkpoint to go on from.
+
+    Returns:
+        Whether that run is finished.
+
+    Raises:
+        ResNeStError: a new run where there is one, or a run that would go on with other classes or
+            another model.
+    """
+    if resume and overwrite:
+        raise ResNeStError(f"--resume goes on with a run and {OVERWRITE} replaces it: give one.")
+    checkpoint = _last_checkpoint(Path(cfg.work_dir))
+    cfg.resume = resume and checkpoint is not None
+    if checkpoint is None or overwrite:
+        return False
+    if not resume:
+        raise used_folder(Path(cfg.work_dir), checkpoint.name, key="--work-dir")
+    cfg.load_from = str(checkpoint)
+    remedy = ("Go on with the data and the config of that run, or start anew elsewhere: without "
+              f"--resume, --work-dir another folder, --cfg-options load_from={checkpoint}.")
+    content = CheckpointLoader.load_checkpoint(str(checkpoint), map_location="cpu")
+    init_default_scope(cfg.get("default_scope") or "mmseg")
+    kept = checkpoint_classes(content)
+    given = getattr(DATASETS.build(cfg.train_dataloader.dataset), "metainfo", {}).get("classes")
+    if kept and given:
+        require_same_classes(kept, given, sides=(str(checkpoint), "the training data"),
+                             remedy=remedy)
+    meta = content.get("meta", {})
+    changed = check_settings(
+        _changes(meta.get("cfg", ""), cfg.pretty_text),
+        lambda key: key.startswith("model.") and not {*key.split(".")} & {*_FREE}, remedy=remedy)
+    if changed:
+        print_log(f"--resume: the config has changed since: {changed}.")
+    _compare_shapes(cfg, content, remedy)
+    return _is_finished(cfg, meta)
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    note = folder / "last_checkpoint"
+    if not note.is_file():
+        return None
+    path = Path(note.read_text().strip())
+    return path if path.is_file() else folder / path.name  # the folder has been moved
+
+
+def _changes(kept: str, given: str) -> dict[str, tuple[Any, Any]]:
+    """What differs between the texts of two configs; nothing where one is not known."""
+    old, new = _read_settings(kept), _read_settings(given)
+    return {key: values for key, values in changed_settings(old, new).items()
+            if key.split(".")[0] not in _OF_A_START} if old and new else {}
+
+
+def _read_settings(text: str) -> dict[str, Any]:
+    """The settings in the text of a config that mmengine has written; nothing in it is run."""
+    try:
+        return {statement.targets[0].id: _value(statement.value)  # type: ignore[attr-defined]
+                for statement in ast.parse(text).body if isinstance(statement, ast.Assign)}
+    except (SyntaxError, ValueError, AttributeError):
+        return {}  # a config that is more than plain data is compared by its classes and shapes
+
+
+def _value(node: ast.AST) -> Any:
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "dict":
+        return {entry.arg: _value(entry.value) for entry in node.keywords}
+    if isinstance(node, ast.Dict):
+        return {_value(key): _value(value) for key, value in zip(node.keys, node.values) if key}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_value(entry) for entry in node.elts]
+    return ast.literal_eval(node)
+
+
+def _compare_shapes(cfg: Config, content: dict, remedy: str) -> None:
+    with torch.device("meta"):
+        model = MODELS.build(cfg.model)
+    try:
+        unfit = fit_checkpoint(content.get("state_dict", content), model)[1]
+    except ResNeStError as error:
+        raise ResNeStError(f"{cfg.load_from}: {error} {remedy}") from error
+    if unfit:
+        raise ResNeStError(f"{cfg.load_from} has another number of classes than the config: "
+                           f"{', '.join(unfit)}. {remedy}")
+
+
+def _is_finished(cfg: Config, meta: dict) -> bool:
+    for unit, limit in (("iter", "max_iters"), ("epoch", "max_epochs")):
+        wanted = (cfg.get("train_cfg") or {}).get(limit)
+        if wanted and meta.get(unit, 0) >= wanted:
+            print_log(f"The run in {cfg.work_dir} is finished: {meta[unit]} of train_cfg.{limit}="
+                      f"{wanted} are done. Raise that to train on; mmseg_test.py measures it.")
+            return True
+    return False

@@ -1,0 +1,50 @@
+"""Plain pickles of numpy arrays, as detectron2's ``.pkl`` files are, read without running what they
+hold."""
+
+import codecs
+import pickle
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+__all__ = ["read_arrays"]
+
+_MULTIARRAY = np.zeros(1).__reduce__()[0]  # numpy 2 renamed its module
+_SCALAR = np.float32(1).__reduce__()[0]
+# What arrays are made of; nothing else is looked up.
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): OrderedDict, ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype, ("_codecs", "encode"): codecs.encode}
+for _core in ("numpy.core.multiarray", "numpy._core.multiarray"):
+    _ALLOWED |= {(_core, "_reconstruct"): _MULTIARRAY, (_core, "scalar"): _SCALAR}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"GLOBAL {module}.{name}")
+        return _ALLOWED[module, name]
+
+
+def read_arrays(path: Path) -> Any:
+    """What a pickle holds, its arrays as tensors; Caffe2's files keep theirs under "blobs".
+
+    Raises:
+        pickle.UnpicklingError: it names an object ("GLOBAL module.name") that is no array.
+    """
+    with open(path, "rb") as file:
+        content = _Unpickler(file, encoding="latin1").load()  # Python 2 wrote the oldest
+    if isinstance(content, Mapping):
+        content = content.get("blobs", content)
+    return _with_tensors(content)
+
+
+def _with_tensors(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {name: _with_tensors(value) for name, value in content.items()}
+    numeric = isinstance(content, np.ndarray) and content.dtype.kind in "fiub"
+    return torch.from_numpy(np.array(content)) if numeric else content
