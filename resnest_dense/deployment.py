@@ -17,7 +17,6 @@ from resnest_dense.exporting.files import open_file, write_file
 from resnest_dense.exporting.pictures import draw_pictures, read_pictures
 from resnest_dense.exporting.subject import Options, Subject
 from resnest_dense.exporting.table import FORMATS, require
-from resnest_dense.frameworks import export_subject
 from resnest_dense.inference.compile import uncompile
 
 __all__ = ["CheckError", "export"]
@@ -50,6 +49,9 @@ def export(config: str | Path, checkpoint: str | Path, format: str, out: str | P
             the format cannot have (docs/export.md), or a file that cannot be written. Nothing is
             left of it.
     """
+    # It takes a while to import, which a public name must not.
+    from resnest_dense.frameworks import export_subject
+
     path = Path(out)
     _check_name(path, format, options.get("precision", "float32"))
     given = read_pictures([image.path for image in find_images(images)])
