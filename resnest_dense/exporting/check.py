@@ -15,9 +15,8 @@ from resnest_dense.runtime.images import batch_images, target_size
 
 __all__ = ["BATCHES", "SIDES", "Report", "check"]
 
-SIDES = (160, 224, 320)  # pixels of the shorter side
-BATCHES = (1, 2, 5)
-_BLANK = 2  # images without anything
+SIDES = (160, 224, 320)  # pixels of the shorter side, of
+BATCHES = (1, 2, 5)  # so many images
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,9 @@ def _batches(subject: Subject, pictures: Sequence[np.ndarray]) -> list[list[np.n
     largest = min(target_size(pictures[0].shape[:2], resize))
     scale = 1.0 if resize.policy == "none" else min(1.0, largest / SIDES[-1])
     batches, number = [], 0
-    for side in SIDES:
-        for count in BATCHES:
-            chosen = [pictures[(number + i) % len(pictures)] for i in range(count)]
-            batches.append([shrink(picture, round(side * scale), resize.filter)
-                            for picture in chosen])
-            number += count
-    blank = [np.zeros((SIDES[0], SIDES[0], 3), np.uint8)] * _BLANK
+    for side, count in zip(SIDES, BATCHES):
+        chosen = [pictures[(number + i) % len(pictures)] for i in range(count)]
+        batches.append([shrink(picture, round(side * scale), resize.filter) for picture in chosen])
+        number += count
+    blank = [np.zeros((SIDES[0], SIDES[0], 3), np.uint8)]
     return [blank, *batches, blank]

@@ -11,8 +11,8 @@ from resnest_dense.exporting import check
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    monkeypatch.setattr(check, "SIDES", (64, 97))
-    monkeypatch.setattr(check, "BATCHES", (1, 3))
+    monkeypatch.setattr(check, "SIDES", (64, 97, 64, 97))
+    monkeypatch.setattr(check, "BATCHES", (1, 3, 3, 1))
     logging.getLogger("fvcore").setLevel(logging.ERROR)
 
 
