@@ -20,7 +20,8 @@ SMALL = {
     "MODEL.SEM_SEG_HEAD.NUM_CLASSES": 4, "MODEL.RPN.POST_NMS_TOPK_TEST": 40,
     "INPUT.MIN_SIZE_TEST": 96, "INPUT.MAX_SIZE_TEST": 160, "MODEL.WEIGHTS": "",
     "MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.3, "MODEL.RETINANET.SCORE_THRESH_TEST": 0.4,
-    "TEST.DETECTIONS_PER_IMAGE": 20}
+    "TEST.DETECTIONS_PER_IMAGE": 20, "DATASETS.TRAIN": ("tiny_train",),
+    "DATASETS.TEST": ("tiny_val",)}
 # Shipped config of each family.
 DETECTORS = {
     "faster_rcnn": "resnest50_faster_rcnn", "mask_rcnn": "resnest50_mask_rcnn",
