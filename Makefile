@@ -18,9 +18,11 @@ demo-seg: install
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# The Triton kernels for every GPU, type, radix and layout at once: half an hour on two cores.
+# The Triton kernels for every GPU, type, radix and layout at once, half an hour on two cores; every
+# family of models in every format of files, ten minutes.
 matrix: install
-	RESNEST_DENSE_AHEAD=all $(BIN)/python -m pytest tests/ops/test_ahead.py
+	RESNEST_DENSE_AHEAD=all RESNEST_DENSE_EXPORT=all $(BIN)/python -m pytest tests/ops/test_ahead.py \
+		tests/exporting
 
 lint: install
 	$(BIN)/ruff check .

@@ -40,6 +40,7 @@ setup(
     extras_require={
         "torch": TORCH,
         "runtime": RUNTIME,
+        "export": [*TORCH, *RUNTIME, "onnx>=1.16"],
         "serve": [*RUNTIME, "fastapi", "uvicorn", "python-multipart"],
         # detectron2 itself is on no package index under its own name: see docs/install.md.
         "detectron2": [

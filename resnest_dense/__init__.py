@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from resnest_dense.architectures import Architecture, get_architecture, list_architectures
     from resnest_dense.create import create_backbone, create_classifier
+    from resnest_dense.deployment import export
     from resnest_dense.errors import ResNeStError, ResNeStValueError
     from resnest_dense.inference.fuse import fuse
     from resnest_dense.nn import Deformable, ResNeSt
@@ -21,6 +22,7 @@ _MODULES = {
     "ResNeStValueError": "errors",
     "create_backbone": "create",
     "create_classifier": "create",
+    "export": "deployment",
     "fuse": "inference.fuse",
     "get_architecture": "architectures",
     "list_architectures": "architectures",

@@ -22,12 +22,15 @@ from resnest_dense.configs import find_any_config
 from resnest_dense.data.own_files import files_of
 from resnest_dense.data.results import WriteFound
 from resnest_dense.errors import ResNeStValueError
+from resnest_dense.exporting.backbone import backbone_subject
+from resnest_dense.exporting.subject import Options, Subject
 from resnest_dense.weights.catalog import Entry
 
 if TYPE_CHECKING:
     from resnest_dense.analysis.speed import ModelCase
 
-__all__ = ["Framework", "Predictor", "analyze_config", "find_framework", "open_model"]
+__all__ = ["Framework", "Predictor", "analyze_config", "export_subject", "find_framework",
+           "open_model"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,16 @@ class Framework(ABC):
         """How models of its configs are measured."""
 
     @abstractmethod
+    def export_subject(self, config: str, checkpoint: str, options: Options) -> Subject:
+        """A trained model in the form in which it is exported.
+
+        Args:
+            config: what it was trained with.
+            checkpoint: a path, an address or a name in the catalog.
+            options: what of it, and how.
+        """
+
+    @abstractmethod
     def show_data(self, args: argparse.Namespace) -> tuple[list[Path], dict[str, str]]:
         """Draws what a config is trained on, as ``resnest-dense show-data`` says; the
         pictures, and the files that could not be shown, with why."""
@@ -121,6 +134,11 @@ class _Detectron2(Framework):
         from resnest_dense.d2.benchmark import DetectorCase
 
         return DetectorCase
+
+    def export_subject(self, config: str, checkpoint: str, options: Options) -> Subject:
+        from resnest_dense.d2.export.subject import make_subject
+
+        return make_subject(config, checkpoint, options)
 
     def show_data(self, args: argparse.Namespace) -> tuple[list[Path], dict[str, str]]:
         from resnest_dense.d2.data.show import show_lazy_training_data, show_training_data
@@ -166,6 +184,11 @@ class _MMSegmentation(Framework):
         from resnest_dense.mmseg.benchmark import SegmentorCase
 
         return SegmentorCase
+
+    def export_subject(self, config: str, checkpoint: str, options: Options) -> Subject:
+        from resnest_dense.mmseg.run.export import make_subject
+
+        return make_subject(config, checkpoint, options)
 
     def show_data(self, args: argparse.Namespace) -> tuple[list[Path], dict[str, str]]:
         from resnest_dense.mmseg.run.settings import read_config
@@ -234,3 +257,20 @@ def open_model(name: str, checkpoint: str, device: str | None = None
         return open_backbone(name, checkpoint, device)
     predictor = find_framework(name).open(name, checkpoint, device=device)
     return predictor.model, predictor.run
+
+
+def export_subject(name: str, checkpoint: str, options: Options) -> Subject:
+    """A model with its weights in the form in which it is exported.
+
+    Args:
+        name: an architecture, or a config of either framework.
+        checkpoint: a path, an address or a name in the catalog.
+        options: what of it, and how.
+
+    Raises:
+        ResNeStError: no such model or weights, weights of another one, or a kind of model that
+            cannot be exported.
+    """
+    if name in list_architectures():
+        return backbone_subject(name, checkpoint, options)
+    return find_framework(name).export_subject(name, checkpoint, options)

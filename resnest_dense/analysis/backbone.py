@@ -13,9 +13,9 @@ from resnest_dense.create import create_backbone
 from resnest_dense.nn import ResNeSt
 from resnest_dense.weights import InputContract, load
 
-__all__ = ["analyze_backbone", "open_backbone"]
+__all__ = ["IMAGENET", "analyze_backbone", "open_backbone"]
 
-_IMAGENET = InputContract("RGB", 1, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = InputContract("RGB", 1, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _SHORT_SIDE = 256  # pixels, of which ImageNet's evaluation crops 224
 
 
@@ -48,7 +48,7 @@ def open_backbone(name: str, checkpoint: str, device: str | None = None
         ResNeStError: no such weights, or weights of another network.
     """
     device, net = pick_device(device), create_backbone(name)
-    contract = (load(net, checkpoint).contract or _IMAGENET).scaled(1)
+    contract = (load(net, checkpoint).contract or IMAGENET).scaled(1)
     net.to(device).eval()
 
     @torch.inference_mode()

@@ -8,7 +8,21 @@ from torch import nn
 
 from resnest_dense.errors import ResNeStError
 
-__all__ = ["compile_part", "constant_weights"]
+__all__ = ["compile_part", "constant_weights", "is_compiling", "uncompile"]
+
+
+def _is_exporting() -> bool:
+    return getattr(torch.compiler, "is_exporting", bool)()  # torch has it since 2.7
+
+
+# As torch.compiler.assume_constant_result has it, which takes a second to import: the compiler
+# calls the function. By itself it takes torch's for true, also where nothing is exported (2.11).
+_is_exporting._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def is_compiling() -> bool:
+    """Whether ``torch.compile`` reads the code, not ``torch.export``, whose graph others run."""
+    return torch.compiler.is_compiling() and not _is_exporting()
 
 
 def compile_part(part: nn.Module, name: str, *, constant: bool = False, **options: Any) -> None:
@@ -52,3 +66,9 @@ def constant_weights() -> contextlib.AbstractContextManager:
     from torch._inductor import config  # Takes a while, and is for compiled networks alone.
 
     return config.patch(freezing=True)
+
+
+def uncompile(module: nn.Module) -> None:
+    """Has every part of ``module`` run as it is written, whatever was compiled."""
+    for part in module.modules():
+        part._compiled_call_impl = None

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from resnest_dense.inference.compile import is_compiling
 from resnest_dense.inference.cpu_conv import PackedConv2d, conv3x3
 from resnest_dense.inference.cudnn_conv import CudnnConv2d, serves_cudnn
 from resnest_dense.inference.winograd import is_winograd_conv
@@ -68,8 +69,7 @@ class FoldedConv2d(nn.Conv2d):
                 self._packed = self._packed or PackedConv2d(self, relu=self.relu)
                 return self._packed(x, residual)
             # Not in an exported graph, which must run without this package.
-            if (torch.compiler.is_dynamo_compiling() and residual is None
-                    and is_winograd_conv(self, x)):
+            if is_compiling() and residual is None and is_winograd_conv(self, x):
                 return conv3x3(x, self.weight, self.bias, self.dilation[0], self.groups, self.relu)
         if x.is_cuda and torch.is_autocast_enabled("cuda"):
             x = x.to(torch.get_autocast_dtype("cuda"))
@@ -85,12 +85,13 @@ class FoldedConv2d(nn.Conv2d):
         return F.relu(x, inplace=not x.requires_grad) if self.relu else x
 
     def _serves_onednn(self, x: Tensor) -> bool:
-        return (_ONEDNN and x.device.type == "cpu" and x.dtype == self.weight.dtype
+        return (_ONEDNN and not torch.jit.is_tracing()
+                and x.device.type == "cpu" and x.dtype == self.weight.dtype
                 and x.numel() > 0 and x.dtype in _ONEDNN_TYPES
                 and self.padding_mode == "zeros" and not isinstance(self.padding, str)
                 and not (torch.is_grad_enabled() and x.requires_grad)
                 and not torch.is_autocast_enabled("cpu")
-                and not torch.jit.is_tracing() and type(x) is Tensor)
+                and type(x) is Tensor)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "FoldedConv2d":
         self._packed = None

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnest_dense.architectures import Architecture
+from resnest_dense.inference.traced import TracedClassifier
 from resnest_dense.nn.bottleneck import EXPANSION
 from resnest_dense.nn.resnest import ResNeSt
 
@@ -38,6 +39,9 @@ class Classifier(ResNeSt):
     def forward(self, x: Tensor) -> Tensor:
         pooled = F.adaptive_avg_pool2d(super().forward(x)["res5"], 1)
         return self.linear(self.dropout(torch.flatten(pooled, 1)))
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        return TracedClassifier(self, self.in_channels)
 
     @property
     def fc(self) -> nn.Module:

@@ -2,7 +2,7 @@
 
 The compiler learns the size of torch's pools by asking whether height and width are odd, and
 compiles again for each answer. Under it, a pool is its windows' elements taken one by one, which
-it fuses.
+it fuses. An exported graph keeps torch's pools, which whoever runs it has.
 """
 
 import functools
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnest_dense import ops
+from resnest_dense.inference.compile import is_compiling
 from resnest_dense.nn.memory import consuming
 
 __all__ = ["AvgPool2d", "max_pool"]
@@ -31,7 +32,11 @@ class AvgPool2d(nn.AvgPool2d):
         if steps.LAZY:
             return steps.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode,
                                     self.count_include_pad)
-        if not torch.compiler.is_compiling():
+        if not is_compiling():
+            if torch.compiler.is_compiling() and self.stride == 2:
+                # What is repeated changes no mean.
+                border = "replicate" if self.ceil_mode else "constant"
+                return F.avg_pool2d(_pad(x, self.padding, border), self.kernel_size, 2)
             with consuming(x):
                 return self._pad_first(x) if x.is_cuda and self.padding else super().forward(x)
         # Numbers: the pairs that torch takes too are not for a square window.
@@ -56,11 +61,23 @@ def max_pool(x: Tensor) -> Tensor:
     Shape:
         (N, C, H, W) -> (N, C, ceil(H / 2), ceil(W / 2))
     """
-    if not torch.compiler.is_compiling():
+    if not is_compiling():
+        if torch.compiler.is_compiling():
+            return F.max_pool2d(_pad(x, 1), 3, 2)
         with consuming(x):
             return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
     # Padding by 0 is exact where nothing is negative.
     return functools.reduce(torch.maximum, _elements(x, 3, 2, 1, False))
+
+
+def _pad(x: Tensor, padding: Any, mode: str = "constant") -> Tensor:
+    """``x`` as a pool of stride 2 pads it, with one more row or column where a side is odd.
+
+    torch.export asks of such a pool whether its padded sides leave a remainder, and its graph then
+    serves one answer alone (torch to 2.11): here there is none.
+    """
+    rows, columns = (padding + 2 * ((side + 1) // 2) - side for side in x.shape[2:])
+    return F.pad(x, (padding, columns, padding, rows), mode=mode)
 
 
 def _elements(x: Tensor, kernel: int, stride: int, padding: int, ceil: bool) -> Iterator[Tensor]:

@@ -10,6 +10,7 @@ from resnest_dense.architectures import Architecture
 from resnest_dense.errors import ResNeStValueError, near
 from resnest_dense.inference.compile import compile_part
 from resnest_dense.inference.folded import Copy, fold_layers
+from resnest_dense.inference.traced import Traced
 from resnest_dense.nn.bottleneck import EXPANSION, Bottleneck
 from resnest_dense.nn.memory import run_checkpointed
 from resnest_dense.nn.norm import Norm, freeze_batch_norms
@@ -122,11 +123,16 @@ class ResNeSt(nn.Module):
         # Not among torch's stubs.
         return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        return Traced(self, self.in_channels)  # what torch.jit.script takes instead
+
     def _compile(self, *, constant: bool = False) -> None:
         for name, part in self.named_children():
             compile_part(part, name, constant=constant)
 
     def _check_input(self, x: Tensor) -> None:
+        if torch.jit.is_tracing():  # which would take a comparison of sizes for a constant
+            return
         if x.dim() != 4 or x.shape[1] != self.in_channels:
             raise ResNeStValueError(
                 f"ResNeSt got an input of shape {tuple(x.shape)}; it takes (N, {self.in_channels}, "

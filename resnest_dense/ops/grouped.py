@@ -27,8 +27,8 @@ def half_on_cuda(x: Tensor) -> bool:
 def fastest_form(x: Tensor, weight: Tensor, groups: int) -> tuple[Tensor, int]:
     """Weight and groups of the same convolution of ``x``: those of :func:`to_dense`, in the type of
     ``x``, where that is faster."""
-    if (groups == 2 and tuple(weight.shape[2:]) == (3, 3) and x.shape[1] < _LEAST_CHANNELS
-            and half_on_cuda(x)):
+    if (half_on_cuda(x) and groups == 2 and tuple(weight.shape[2:]) == (3, 3)
+            and x.shape[1] < _LEAST_CHANNELS):
         return to_dense(weight.to(x.dtype), groups), 1
     return weight, groups
 

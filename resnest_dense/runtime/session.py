@@ -104,9 +104,11 @@ def _open_openvino(library: Any, path: Path, device: str) -> tuple[str | None, _
         compiled = core.compile_model(model, device.upper(),
                                       {"INFERENCE_PRECISION_HINT": "f32"} if full else {})
 
+        # A compiled model may call its outputs otherwise, and has them in the same order.
+        names = [output.get_any_name() for output in model.outputs]
+
         def run(arrays: _Arrays) -> _Arrays:
-            return {output.get_any_name(): value
-                    for output, value in compiled(dict(arrays)).items()}
+            return dict(zip(names, compiled(dict(arrays)).values()))
 
         return run
 

@@ -75,7 +75,7 @@ class DetectionPredictor:
             in its output folder is complete), or the name of a shipped one.
         checkpoint: path, address, or a detector's name in the catalog; the config's when None.
         device: where it runs; a GPU if there is one, when None.
-        threshold: least score of a detection, 0 to 1.
+        threshold: least score of a detection, 0 to 1; the config's when None.
         classes: file with the classes (``classes.json`` or COCO format); when None, the one beside
             the checkpoint, or else those of the data set that the config names.
         overrides: of the config, see :func:`build_detector`.
@@ -86,9 +86,9 @@ class DetectionPredictor:
     """
 
     def __init__(self, config: str | Path, checkpoint: str | Path | None = None, *,
-                 device: str | None = None, threshold: float = 0.5,
+                 device: str | None = None, threshold: float | None = 0.5,
                  classes: str | Path | None = None, overrides: Sequence[str] = ()):
-        if not 0 <= threshold <= 1:
+        if threshold is not None and not 0 <= threshold <= 1:
             raise ResNeStValueError(f"threshold={threshold}: use a number from 0 to 1.")
         device = pick_device(device)
         detector = build_detector(config, overrides=overrides, device=device)
@@ -102,11 +102,11 @@ class DetectionPredictor:
             raise ResNeStError(f"{detector.config} is for images in {self.format}; prediction "
                                "gives RGB and BGR alone.")
         self.classes = _find_classes(detector, checkpoint, classes)
-        self._augmentations = detector.augmentations
+        self.augmentations, self.datasets = detector.augmentations, detector.datasets
         for module in self.model.modules():
             # Where detectron2's models keep the least score of what they put out.
             for name in ("test_score_thresh", "combine_instances_score_thresh"):
-                if hasattr(module, name):
+                if threshold is not None and hasattr(module, name):
                     setattr(module, name, threshold)
 
     @torch.no_grad()  # detectron2's results in JSON change keypoints in place
@@ -120,7 +120,7 @@ class DetectionPredictor:
         image = as_rgb(image)
         height, width = image.shape[:2]
         inputs = T.AugInput(image[:, :, ::-1] if self.format == "BGR" else image)
-        self._augmentations(inputs)
+        self.augmentations(inputs)
         tensor = torch.from_numpy(np.ascontiguousarray(inputs.image.transpose(2, 0, 1))).float()
         [outputs] = self.model([{"image": tensor, "height": height, "width": width}])
         # "panoptic_seg" is the map of segments, and what each is.

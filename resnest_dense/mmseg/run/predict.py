@@ -72,9 +72,10 @@ class SegmentationPredictor:
         self.classes = tuple(meta["classes"])
         self.palette = meta.get("palette") or default_palette(len(self.classes))
         self.first_label = int(bool(meta.get("reduce_zero_label")))
-        steps = [step for step in dataset.pipeline
-                 if step["type"] not in ("LoadImageFromFile", "LoadAnnotations")]
-        self._pipeline = Compose([dict(type="LoadImageFromNDArray"), *steps])
+        self.dataset = dataset
+        self.steps = [step for step in dataset.pipeline
+                      if step["type"] not in ("LoadImageFromFile", "LoadAnnotations")]
+        self._pipeline = Compose([dict(type="LoadImageFromNDArray"), *self.steps])
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """The class of each pixel, (H, W) uint8, of an image (H, W, 3) in BGR, uint8."""

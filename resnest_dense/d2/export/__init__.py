@@ -1,0 +1,1 @@
+"""Detectors of detectron2 as one graph for any batch and size."""
