@@ -18,8 +18,7 @@ PAGE = PACKAGE.parent / "ARCHITECTURE.md"
 # its own, and none beside it.
 LAYERS = (
     ("errors",),
-    ("architectures", "configs", "files", "findings", "interrupt", "patching", "progress",
-     "registry", "runs"),
+    ("architectures", "base", "configs", "registry"),
     ("config_errors",),
     ("ops",),
     ("inference",),

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
+from resnest_dense.base.patching import Patch
 from resnest_dense.d2.patches import PATCHES as DETECTRON2
 from resnest_dense.mmseg.patches import PATCHES as MMENGINE
-from resnest_dense.patching import Patch
 
 __all__ = ["PAGE", "render"]
 

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
+from resnest_dense.base.progress import be_quiet
 from resnest_dense.commands import (
     about,
     benchmark,
@@ -22,7 +23,6 @@ from resnest_dense.commands import (
     weights,
 )
 from resnest_dense.errors import ResNeStError, log_traceback, name_extra
-from resnest_dense.progress import be_quiet
 
 __all__ = ["main", "make_parser", "run_tool"]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from resnest_dense.base.findings import Finding
 from resnest_dense.errors import ResNeStError
-from resnest_dense.findings import Finding
 from resnest_dense.nn.sync_norm import SyncBatchNorm
 
 __all__ = ["InputSettings", "check_input", "check_learning_rate", "check_norms", "check_weights",

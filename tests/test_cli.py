@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from resnest_dense import list_architectures
-from resnest_dense import progress as progress_module
+from resnest_dense.base import progress as progress_module
+from resnest_dense.base.progress import progress
 from resnest_dense.cli import main, run_tool
-from resnest_dense.progress import progress
 
 
 def test_architectures_lists_each_with_its_size(capsys):

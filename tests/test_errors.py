@@ -3,9 +3,9 @@
 import pytest
 
 from resnest_dense import ResNeStError, ResNeStValueError
+from resnest_dense.base.findings import Kind, Report
 from resnest_dense.config_errors import explained
 from resnest_dense.errors import differences, listed, near
-from resnest_dense.findings import Kind, Report
 
 NAMES = [f"object class {i}" for i in range(5000)]
 

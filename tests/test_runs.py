@@ -3,7 +3,12 @@
 import pytest
 
 from resnest_dense import ResNeStError
-from resnest_dense.runs import changed_settings, check_settings, class_order, require_same_classes
+from resnest_dense.base.runs import (
+    changed_settings,
+    check_settings,
+    class_order,
+    require_same_classes,
+)
 
 SIDES = ("old.pth", "new.json")
 

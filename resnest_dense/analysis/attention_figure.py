@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from resnest_dense.analysis.attention import BlockAttention
-from resnest_dense.files import beside
+from resnest_dense.base.files import beside
 
 __all__ = ["draw_attention", "write_attention"]
 

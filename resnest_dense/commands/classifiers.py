@@ -39,9 +39,9 @@ def _classify(args: argparse.Namespace) -> int:
     import json
     from pathlib import Path
 
+    from resnest_dense.base.files import beside
     from resnest_dense.data.inputs import ImageFile, find_images
     from resnest_dense.data.results import each_image, tell_failures
-    from resnest_dense.files import beside
     from resnest_dense.imagenet import open_classifier
 
     images = find_images(args.images)

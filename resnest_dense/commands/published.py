@@ -50,9 +50,9 @@ def _evaluate_published(args: argparse.Namespace) -> int:
 
 def _zoo(args: argparse.Namespace) -> None:
     from resnest_dense import list_architectures
+    from resnest_dense.base.progress import progress
     from resnest_dense.configs import FOLDERS
     from resnest_dense.frameworks import analyze_config
-    from resnest_dense.progress import progress
     from resnest_dense.published.zoo import Figures, config_rows, render
 
     names = [*list_architectures(), *(row for folder in FOLDERS for row in config_rows(folder))]

@@ -13,9 +13,9 @@ from detectron2.engine import defaults
 from detectron2.utils.file_io import PathManager
 from torch import nn
 
+from resnest_dense.base.patching import Patch
 from resnest_dense.d2 import checkpointer
 from resnest_dense.data.images import open_image
-from resnest_dense.patching import Patch
 
 __all__ = ["PATCHES", "install", "uninstall"]
 

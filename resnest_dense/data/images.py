@@ -13,8 +13,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from resnest_dense.base.findings import read_kinds
 from resnest_dense.errors import ResNeStValueError
-from resnest_dense.findings import read_kinds
 
 __all__ = ["IMAGE_KINDS", "find_oddities", "open_image", "read_orientation", "read_rgb",
            "read_values"]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from resnest_dense.base.files import beside
+from resnest_dense.base.progress import progress
 from resnest_dense.errors import ResNeStError, ResNeStValueError
-from resnest_dense.files import beside
-from resnest_dense.progress import progress
 
 try:
     import cv2  # comes with either framework; images are read without it

@@ -12,11 +12,11 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from resnest_dense.base.files import beside
+from resnest_dense.base.progress import progress
 from resnest_dense.data.images import read_rgb
 from resnest_dense.data.inputs import ImageFile
 from resnest_dense.errors import listed, log_traceback
-from resnest_dense.files import beside
-from resnest_dense.progress import progress
 
 __all__ = ["JsonList", "WriteFound", "attempt", "each_image", "save_picture", "tell_failures"]
 

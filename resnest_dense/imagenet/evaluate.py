@@ -9,11 +9,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from resnest_dense.base.progress import progress
 from resnest_dense.data.images import read_rgb
 from resnest_dense.data.inputs import find_images
 from resnest_dense.errors import ResNeStValueError, listed
 from resnest_dense.imagenet.classify import ImageClassifier
-from resnest_dense.progress import progress
 
 __all__ = ["Accuracy", "evaluate_folder"]
 

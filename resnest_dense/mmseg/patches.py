@@ -28,11 +28,11 @@ from mmengine.model import BaseModel
 from mmengine.runner import checkpoint
 from torch import Tensor, nn
 
+from resnest_dense.base.patching import Patch
 from resnest_dense.data.images import open_image
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.mmseg.loading import check_input, fit_state, note_source, unwrap
 from resnest_dense.nn import ResNeSt
-from resnest_dense.patching import Patch
 from resnest_dense.weights.files import (
     choose_part,
     find_alternatives,

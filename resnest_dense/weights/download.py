@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 import torch
 from filelock import FileLock
 
+from resnest_dense.base.progress import counting
 from resnest_dense.errors import ResNeStError
-from resnest_dense.progress import counting
 from resnest_dense.weights import catalog, transfer
 from resnest_dense.weights.catalog import Entry
 from resnest_dense.weights.transfer import AddressFailed, Digests, Progress

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from resnest_dense.base.files import beside
 from resnest_dense.errors import ResNeStError, ResNeStValueError, listed, near
-from resnest_dense.files import beside
 from resnest_dense.weights.pickles import read_arrays
 
 try:

@@ -9,9 +9,9 @@ from typing import Any
 from detectron2.data import MetadataCatalog
 from detectron2.data.catalog import Metadata
 
+from resnest_dense.base.runs import class_order, require_same_classes
 from resnest_dense.data.text import read_text
 from resnest_dense.errors import ResNeStError
-from resnest_dense.runs import class_order, require_same_classes
 from resnest_dense.weights.files import read_checkpoint, split_part
 
 __all__ = ["Classes", "describe_set", "order_in_set", "read_classes", "set_classes",

@@ -13,12 +13,12 @@ from detectron2.structures import Instances
 from detectron2.utils.visualizer import VisImage, Visualizer
 from PIL import Image
 
+from resnest_dense.base.progress import progress
 from resnest_dense.config_errors import explained
 from resnest_dense.d2.config import load_lazy_config
 from resnest_dense.d2.data.checks import require_dataset
 from resnest_dense.data.labels.pictures import default_palette
 from resnest_dense.data.results import attempt, save_picture
-from resnest_dense.progress import progress
 
 __all__ = ["show_lazy_training_data", "show_training_data"]
 

@@ -18,6 +18,7 @@ from detectron2.utils.logger import setup_logger
 from torch.multiprocessing import ProcessRaisedException
 
 from resnest_dense.analysis.machine import pick_device
+from resnest_dense.base.runs import OVERWRITE
 from resnest_dense.config_errors import explained
 from resnest_dense.configs import find_config
 from resnest_dense.d2.config import load_yaml_config
@@ -30,7 +31,6 @@ from resnest_dense.d2.train.runs import begin_run, check_run, measured_weights, 
 from resnest_dense.d2.train.trainer import IGNORE_PREFLIGHT, RESULTS_FILE, Trainer, evaluate
 from resnest_dense.data.own_files import add_arguments
 from resnest_dense.errors import ResNeStError, ResNeStValueError
-from resnest_dense.runs import OVERWRITE
 
 __all__ = ["make_parser", "measure_published", "read_config", "read_training_data", "run"]
 

@@ -10,15 +10,15 @@ from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from torch import Tensor
 
-from resnest_dense.d2.data.classes import Classes, set_classes, trained_classes, write_classes
-from resnest_dense.errors import ResNeStError, listed
-from resnest_dense.runs import (
+from resnest_dense.base.runs import (
     OVERWRITE,
     changed_settings,
     check_settings,
     remove_run,
     used_folder,
 )
+from resnest_dense.d2.data.classes import Classes, set_classes, trained_classes, write_classes
+from resnest_dense.errors import ResNeStError, listed
 from resnest_dense.weights.files import read_checkpoint
 
 __all__ = ["begin_run", "check_run", "measured_weights", "save_config"]

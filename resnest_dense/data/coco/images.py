@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
+from resnest_dense.base.progress import progress
 from resnest_dense.data.coco.entries import is_extent, name_image
 from resnest_dense.data.coco.report import CocoReport
 from resnest_dense.data.image_files import Look, look_at
 from resnest_dense.errors import ResNeStValueError
-from resnest_dense.progress import progress
 
 __all__ = ["check_image_files"]
 

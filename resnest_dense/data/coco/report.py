@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from resnest_dense.base.findings import Finding, Report, read_kinds
 from resnest_dense.data.images import IMAGE_KINDS
 from resnest_dense.errors import listed
-from resnest_dense.findings import Finding, Report, read_kinds
 
 __all__ = ["KINDS", "CocoReport"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from resnest_dense.base.findings import Finding, Report, read_kinds
+from resnest_dense.base.progress import progress
 from resnest_dense.data.image_files import Look, look_at
 from resnest_dense.data.images import IMAGE_KINDS, read_values
 from resnest_dense.errors import ResNeStValueError
-from resnest_dense.findings import Finding, Report, read_kinds
-from resnest_dense.progress import progress
 
 __all__ = ["LabelReport", "check_labels"]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from resnest_dense.base.progress import progress
 from resnest_dense.data.images import read_values
 from resnest_dense.data.labels.folder import find_pairs
 from resnest_dense.errors import ResNeStValueError, listed
-from resnest_dense.progress import progress
 
 __all__ = ["SegmentationScores", "areas", "describe_coverage", "score_areas", "score_folders"]
 

@@ -4,13 +4,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from resnest_dense.base.findings import read_kinds
 from resnest_dense.data.coco.entries import check_categories, check_image_entries, name_image
 from resnest_dense.data.coco.images import check_image_files
 from resnest_dense.data.coco.reading import load_coco_json
 from resnest_dense.data.coco.report import KINDS, CocoReport
 from resnest_dense.data.panoptic import reading
 from resnest_dense.data.panoptic.pngs import check_pngs, check_stuff
-from resnest_dense.findings import read_kinds
 
 __all__ = ["PANOPTIC_KINDS", "check_panoptic"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from resnest_dense.base.progress import progress
 from resnest_dense.data.panoptic import reading
-from resnest_dense.progress import progress
 
 __all__ = ["write_instances", "write_stuff_labels"]
 

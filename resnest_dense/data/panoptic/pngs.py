@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from resnest_dense.base.progress import progress
 from resnest_dense.data.coco.report import CocoReport
 from resnest_dense.data.panoptic.reading import UNLABELLED, name_segment, read_segment_ids
 from resnest_dense.errors import ResNeStValueError
-from resnest_dense.progress import progress
 
 __all__ = ["check_pngs", "check_stuff"]
 

@@ -12,9 +12,10 @@ from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 
 from resnest_dense import preflight
+from resnest_dense.base.findings import Finding
+from resnest_dense.base.runs import class_order, require_same_classes
 from resnest_dense.data.labels.check import check_labels
 from resnest_dense.errors import ResNeStError, ResNeStValueError, listed
-from resnest_dense.findings import Finding
 from resnest_dense.mmseg.loading import (
     checkpoint_classes,
     fit_checkpoint,
@@ -24,7 +25,6 @@ from resnest_dense.mmseg.loading import (
 )
 from resnest_dense.mmseg.registry import HOOKS
 from resnest_dense.nn import ResNeSt
-from resnest_dense.runs import class_order, require_same_classes
 
 __all__ = ["PreflightHook"]
 

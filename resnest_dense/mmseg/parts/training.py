@@ -12,10 +12,10 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from resnest_dense.interrupt import Interrupt
+from resnest_dense.base.interrupt import Interrupt
+from resnest_dense.base.runs import remove_run
 from resnest_dense.mmseg.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPERS
 from resnest_dense.nn.sync_norm import replace_sync_batch_norms
-from resnest_dense.runs import remove_run
 
 __all__ = ["BeginRunHook", "CpuAmpOptimWrapper", "CpuDistributedDataParallel", "IterationSeedHook",
            "SaveOnInterruptHook"]

@@ -14,6 +14,7 @@ from PIL import Image
 
 from resnest_dense import weights
 from resnest_dense.analysis.machine import pick_device
+from resnest_dense.base.runs import class_order
 from resnest_dense.config_errors import explained
 from resnest_dense.data.inputs import ImageFile
 from resnest_dense.data.labels.pictures import default_palette, draw_labels
@@ -22,7 +23,6 @@ from resnest_dense.data.results import WriteFound, save_picture
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.mmseg.config import load_config
 from resnest_dense.mmseg.loading import check_input, checkpoint_classes, fit_checkpoint
-from resnest_dense.runs import class_order
 from resnest_dense.weights.files import split_part
 from resnest_dense.weights.source import read_metadata
 

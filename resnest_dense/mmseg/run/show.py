@@ -5,10 +5,10 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
+from resnest_dense.base.progress import progress
 from resnest_dense.config_errors import explained
 from resnest_dense.data.labels.pictures import draw_labels
 from resnest_dense.data.results import attempt, save_picture
-from resnest_dense.progress import progress
 
 __all__ = ["show_training_data"]
 

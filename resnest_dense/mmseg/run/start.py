@@ -10,15 +10,15 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from resnest_dense.errors import ResNeStError
-from resnest_dense.mmseg.loading import checkpoint_classes, fit_checkpoint
-from resnest_dense.runs import (
+from resnest_dense.base.runs import (
     OVERWRITE,
     changed_settings,
     check_settings,
     require_same_classes,
     used_folder,
 )
+from resnest_dense.errors import ResNeStError
+from resnest_dense.mmseg.loading import checkpoint_classes, fit_checkpoint
 
 __all__ = ["check_run"]
 

@@ -5,13 +5,13 @@ import argparse
 import torch
 from mmengine.config import Config
 
+from resnest_dense.base.interrupt import Interrupt
+from resnest_dense.base.runs import OVERWRITE
 from resnest_dense.config_errors import explained
 from resnest_dense.errors import ResNeStValueError
-from resnest_dense.interrupt import Interrupt
 from resnest_dense.mmseg.parts.training import SaveOnInterruptHook
 from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
 from resnest_dense.mmseg.run.start import check_run
-from resnest_dense.runs import OVERWRITE
 
 __all__ = ["make_parser", "run"]
 
