@@ -63,4 +63,5 @@ def test_multiply_adds(name):
     counter = FlopCountAnalysis(Classifier(name).eval(), torch.zeros(1, 3, 224, 224))
     counter.unsupported_ops_warnings(False)
     # The sources differ by up to 0.02 in whether they count norms beside the convolutions.
-    assert abs(counter.total() / 1e9 - published) <= 0.005 * published
+    near = 0.005 if name.startswith("resnest") else 0.008
+    assert abs(counter.total() / 1e9 - published) <= near * published

@@ -77,5 +77,5 @@ def test_the_command_writes_a_picture_and_its_numbers(tmp_path, capsys):
 def test_a_model_without_split_attention_is_named():
     with record_attention(torch.nn.Conv2d(3, 4, 1)) as recording:
         pass
-    with pytest.raises(ResNeStError, match="not a ResNeSt"):
+    with pytest.raises(ResNeStError, match="neither a ResNeSt"):
         recording.blocks()

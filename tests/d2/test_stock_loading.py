@@ -1,5 +1,6 @@
 """detectron2's own loaders, in fresh interpreters: any layout fills the backbone, or is refused."""
 
+import datetime
 import pickle
 import textwrap
 from collections import OrderedDict
@@ -104,7 +105,7 @@ CASES = {
     "a plain ResNet": "assert 'plain ResNet with 1-1-1-1 blocks' in refusal('resnet.pth')",
     "a cut file": "assert 'damaged or cut off' in refusal('cut.pth')",
     "a page": "assert 'not a file of weights' in refusal('page.pth')",
-    "a pickle": "assert 'turn it into plain weights once' in refusal('R-50.pkl')",
+    "a pickle": "assert 'turn it into plain weights once' in refusal('code.pkl')",
     "no file": "assert \"'raw15.pth' is neither\" in refusal('raw15.pth')",
     "the next load after a refusal": """
         checkpointer = DetectionCheckpointer(build_model(make_cfg()))
@@ -145,6 +146,7 @@ def failures(tmp_path_factory):
                folder / "resnet.pth")
     stem = {"conv1_w": np.full((64, 3, 7, 7), 3, np.float32)}
     (folder / "R-50.pkl").write_bytes(pickle.dumps(stem))
+    (folder / "code.pkl").write_bytes(pickle.dumps({**stem, "when": datetime.date(2020, 4, 19)}))
     (folder / "run").mkdir()
     cases = {name: START + textwrap.dedent(code) for name, code in CASES.items()}
     preload = ("torch", "torchvision", "cv2", "detectron2.engine", "detectron2.modeling")

@@ -9,14 +9,14 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.catalog import Metadata
 
-from resnest_dense.d2.data.classes import describe_set, order_in_set, set_classes
+from resnest_dense.d2.classes import describe_set, order_in_set, set_classes
 from resnest_dense.d2.data.panoptic import is_derived
 from resnest_dense.data.coco.check import check_coco
 from resnest_dense.data.coco.report import CocoReport
 from resnest_dense.data.panoptic.check import check_panoptic
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 
-__all__ = ["check_datasets", "require_dataset"]
+__all__ = ["check_channels", "check_datasets", "require_dataset"]
 
 _logger = logging.getLogger(__name__)
 _ANNOTATED = re.compile(rb'"annotations"\s*:\s*\[\s*\{')
@@ -34,7 +34,6 @@ def check_datasets(cfg: CfgNode, names: tuple[str, ...], *, check_images: bool =
             would make training wrong.
         ResNeStError: panoptic quality cannot be computed here.
     """
-    _check_channels(cfg)
     for name in names:
         require_dataset(name)
     _compare_classes(cfg, names)
@@ -88,7 +87,12 @@ def require_dataset(name: str) -> Metadata:
     return metadata
 
 
-def _check_channels(cfg: CfgNode) -> None:
+def check_channels(cfg: CfgNode) -> None:
+    """Compares the number of means and deviations with the channels of ``INPUT.FORMAT``.
+
+    Raises:
+        ResNeStValueError: another number.
+    """
     channels = _CHANNELS.get(cfg.INPUT.FORMAT)
     for key in ("PIXEL_MEAN", "PIXEL_STD"):
         count = len(cfg.MODEL[key])

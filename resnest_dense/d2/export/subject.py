@@ -12,7 +12,7 @@ from detectron2.modeling.roi_heads import CascadeROIHeads, StandardROIHeads
 from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
-from resnest_dense.d2.data.classes import Classes
+from resnest_dense.d2.classes import Classes
 from resnest_dense.d2.export.detector import DenseGraph, RCNNGraph, clip
 from resnest_dense.d2.predict.predictor import DetectionPredictor
 from resnest_dense.errors import ResNeStError

@@ -11,7 +11,7 @@ from detectron2.utils.video_visualizer import VideoVisualizer
 from detectron2.utils.visualizer import VisImage, Visualizer
 from PIL import Image
 
-from resnest_dense.d2.data.classes import Classes
+from resnest_dense.d2.classes import Classes
 from resnest_dense.d2.predict.predictor import DetectionPredictor
 from resnest_dense.data.detections import Described, open_detections
 from resnest_dense.data.media import annotate_video

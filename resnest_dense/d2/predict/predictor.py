@@ -21,8 +21,8 @@ from resnest_dense.base.runs import class_order
 from resnest_dense.config_errors import explained
 from resnest_dense.configs import find_any_config
 from resnest_dense.d2.checkpointer import load_weights
+from resnest_dense.d2.classes import Classes, describe_set, read_classes, trained_classes
 from resnest_dense.d2.config import get_cfg, load_lazy_config, load_yaml_config
-from resnest_dense.d2.data.classes import Classes, describe_set, read_classes, trained_classes
 from resnest_dense.errors import ResNeStError, ResNeStValueError, listed
 from resnest_dense.published import find_experiment
 from resnest_dense.runtime.images import as_rgb

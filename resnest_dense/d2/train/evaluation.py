@@ -19,7 +19,7 @@ from detectron2.utils import comm
 from torch import nn
 from torch.utils.data import DataLoader
 
-from resnest_dense.d2.data.classes import Classes
+from resnest_dense.d2.classes import Classes
 from resnest_dense.d2.train.coverage import StatedCOCOEvaluator, StatedSemSegEvaluator
 from resnest_dense.d2.train.reordered import reorder_classes
 from resnest_dense.errors import ResNeStValueError

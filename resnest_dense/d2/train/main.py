@@ -21,9 +21,9 @@ from resnest_dense.analysis.machine import pick_device
 from resnest_dense.base.runs import OVERWRITE
 from resnest_dense.config_errors import explained
 from resnest_dense.configs import find_config
+from resnest_dense.d2.classes import order_in_set, set_classes, trained_classes
 from resnest_dense.d2.config import load_yaml_config
-from resnest_dense.d2.data.checks import check_datasets, require_dataset
-from resnest_dense.d2.data.classes import order_in_set, set_classes, trained_classes
+from resnest_dense.d2.data.checks import check_channels, check_datasets, require_dataset
 from resnest_dense.d2.data.own_data import use_own_data
 from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
 from resnest_dense.d2.train.evaluation import check_tta
@@ -104,6 +104,7 @@ def read_config(args: argparse.Namespace) -> CfgNode:
         if not use_own_data(cfg, args):
             use_derived_stuff(cfg)
         check_tta(cfg)
+        check_channels(cfg)
     # detectron2's default is a GPU.
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"

@@ -7,7 +7,7 @@ import torch
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.structures import Instances
 
-from resnest_dense.d2.data.classes import Classes, order_in_set
+from resnest_dense.d2.classes import Classes, order_in_set
 
 __all__ = ["reorder_classes"]
 

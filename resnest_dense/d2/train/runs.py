@@ -17,7 +17,7 @@ from resnest_dense.base.runs import (
     remove_run,
     used_folder,
 )
-from resnest_dense.d2.data.classes import Classes, set_classes, trained_classes, write_classes
+from resnest_dense.d2.classes import Classes, set_classes, trained_classes, write_classes
 from resnest_dense.errors import ResNeStError, listed
 from resnest_dense.weights.files import read_checkpoint
 

@@ -22,7 +22,7 @@ from resnest_dense.base.findings import Finding
 from resnest_dense.base.interrupt import Interrupt
 from resnest_dense.config_errors import explained
 from resnest_dense.d2.checkpointer import load_weights
-from resnest_dense.d2.data.classes import Classes, set_classes, trained_classes
+from resnest_dense.d2.classes import Classes, set_classes, trained_classes
 from resnest_dense.d2.train import evaluation
 from resnest_dense.d2.train.runs import measured_weights
 from resnest_dense.nn import ResNeSt

@@ -23,7 +23,7 @@ from resnest_dense import ResNeStError, create_backbone
 from resnest_dense.cli import main
 from resnest_dense.configs import find_config
 from resnest_dense.d2 import get_cfg
-from resnest_dense.d2.data.classes import Classes, read_classes, write_classes
+from resnest_dense.d2.classes import Classes, read_classes, write_classes
 from resnest_dense.d2.predict.predictions import open_results
 from resnest_dense.d2.predict.predictor import DetectionPredictor
 from resnest_dense.d2.train import make_parser, run

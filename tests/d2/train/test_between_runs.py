@@ -11,8 +11,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import Boxes, Instances
 
 from resnest_dense import ResNeStError
+from resnest_dense.d2.classes import Classes, read_classes, trained_classes
 from resnest_dense.d2.data.checks import check_datasets
-from resnest_dense.d2.data.classes import Classes, read_classes, trained_classes
 from resnest_dense.d2.train import make_parser, read_config, run
 from resnest_dense.d2.train.evaluation import build_evaluator
 from resnest_dense.d2.train.reordered import reorder_classes

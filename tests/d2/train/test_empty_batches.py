@@ -7,6 +7,7 @@ import torch
 from detectron2.structures import Boxes, Instances, PolygonMasks
 from detectron2.utils.events import EventStorage
 
+from resnest_dense import ResNeStError
 from resnest_dense.configs import find_config
 from resnest_dense.d2 import get_cfg
 from resnest_dense.d2.config import load_lazy_config
@@ -40,6 +41,6 @@ def test_a_config_that_raises_leaves_nothing_behind(tmp_path):
     config = tmp_path / "broken.py"
     config.write_text("raise KeyError('x')\n")
     before = builtins.__import__
-    with pytest.raises(KeyError):
+    with pytest.raises(ResNeStError, match="broken.py, line 1: KeyError: 'x'"):
         load_lazy_config(config)
     assert builtins.__import__ is before

@@ -11,7 +11,7 @@ import torch
 from d2_runs import SMALL, TRAIN_NET, start_train_net
 
 from resnest_dense import ResNeStError, create_backbone
-from resnest_dense.d2.data.classes import read_classes
+from resnest_dense.d2.classes import read_classes
 from resnest_dense.d2.train import make_parser, read_config
 from resnest_dense.d2.train.trainer import evaluate
 

@@ -219,7 +219,7 @@ def test_a_mark_names_the_encoding_of_a_class_list(encoding, tmp_path):
 @pytest.mark.parametrize("name,content,said", [
     ("c.txt", "caf\xe9\n".encode("latin-1"), "no UTF-8 text .byte 3.*save it as UTF-8"),
     ("c.txt", "a\nb\n".encode("utf-16-le"), "no UTF-8 text"),
-    ("c.txt", "", "no class"), ("c.txt", "a\nb\na", "twice: ..a"), ("c.json", "[", "is no JSON"),
+    ("c.txt", "", "no class"), ("c.txt", "a\nb\na", "twice: a"), ("c.json", "[", "is no JSON"),
     ("c.json", "[1]", "expected a list of names"), ("c.json", '{"names": []}', "expected a list"),
     ("c.json", '{"classes": ["a"], "palette": []}', "palette has 0 entries for 1"),
     (None, "", "No class list")])

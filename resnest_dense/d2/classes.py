@@ -80,8 +80,10 @@ class Classes:
         return Metadata(thing_classes=list(self.names), **stuff, **self.drawing)
 
 
-def write_classes(folder: str | Path, classes: Classes) -> None:
-    """Writes ``classes.json`` into a run's ``OUTPUT_DIR``."""
+def write_classes(folder: str | Path, classes: Classes | Mapping[int, str]) -> None:
+    """Writes ``classes.json`` into a run's ``OUTPUT_DIR``: classes, or names by category id."""
+    if isinstance(classes, Mapping):
+        classes = Classes(tuple(classes), tuple(classes.values()))
     Path(folder).mkdir(parents=True, exist_ok=True)
     Path(folder, _FILE).write_text(json.dumps(asdict(classes), indent=2) + "\n")
 
