@@ -38,7 +38,8 @@ def test_every_shipped_config_is_told(framework):
 
 
 @pytest.mark.parametrize("name,text,words", [
-    ("a.json", "{}", "a.json is no config"), ("a.py", "model = (", "a.py, line 1: no config that can be read"),
+    ("a.json", "{}", "a.json is no config"),
+    ("a.py", "model = (", "a.py, line 1: no config that can be read"),
     ("resnest50_fastr_rcnn", None, "resnest50_faster_rcnn"),
 ])
 def test_what_is_no_config_is_named(tmp_path, monkeypatch, name, text, words):

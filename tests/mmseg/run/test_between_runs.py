@@ -61,7 +61,8 @@ def test_runs_in_a_used_folder(config, finished, capsys):
 
 def test_a_run_is_overwritten_once_the_new_one_has_passed_its_checks(config, finished):
     before, text = content(finished), config.read_text()
-    config.write_text(text.replace("dict(size=(32, 32))", "dict(size=(32, 32), mean=[9] * 4, std=[1] * 4)"))
+    config.write_text(text.replace("dict(size=(32, 32))",
+                                   "dict(size=(32, 32), mean=[9] * 4, std=[1] * 4)"))
     with pytest.raises(ResNeStError, match="data_preprocessor.mean"):
         train_in(finished, config, "--overwrite")
     assert content(finished) == before
