@@ -1,7 +1,6 @@
 """From a config and a checkpoint to a file that others run, which is checked before it has its
 name."""
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from resnest_dense.exporting.pictures import draw_pictures, read_pictures
 from resnest_dense.exporting.subject import Options, Subject
 from resnest_dense.exporting.table import FORMATS, require
 from resnest_dense.inference.compile import uncompile
+from resnest_dense.weights.transfer import Digests
 
 __all__ = ["CheckError", "export"]
 
@@ -61,7 +61,7 @@ def export(config: str | Path, checkpoint: str | Path, format: str, out: str | P
     made_from = {"config": str(config), "checkpoint": str(checkpoint), "format": format,
                  "family": subject.family}
     if Path(checkpoint).is_file():
-        made_from["sha256"] = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
+        made_from["sha256"] = Digests("sha256").read(Path(checkpoint)).values()[0]
     subject = replace(subject, contract=replace(subject.contract, made_from=made_from))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

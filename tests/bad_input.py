@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from resnest_dense.cli import run_tool
+from resnest_dense.cli import main, run_tool
 
 TOOLS = Path(__file__).parents[1] / "tools"
 
@@ -23,3 +23,20 @@ def assert_one_line(code, capsys, words):
     assert code == 2 and "Traceback" not in error, error
     assert not [word for word in words if word not in last], last
     assert len(last.encode()) < 2000
+
+
+def config_commands(weights, image):
+    """The commands that take a config of either framework, by name."""
+    def command(name, *rest):
+        return lambda config: main([name, str(config), *map(str, rest)])
+
+    return {"predict": command("predict", weights, image),
+            "attention": command("attention", weights, image),
+            "analyze": command("analyze"), "show-data": command("show-data"),
+            "benchmark": command("benchmark", "--size", "32", "32", "--rounds", "1", "--parts",
+                                 "eval", "--device", "cpu")}
+
+
+def write(path, content):
+    """A file of text, or of bytes."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())

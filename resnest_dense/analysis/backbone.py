@@ -11,11 +11,11 @@ from resnest_dense.analysis.counting import Analysis, analyze, model_parts
 from resnest_dense.analysis.machine import pick_device
 from resnest_dense.create import create_backbone
 from resnest_dense.nn import ResNeSt
-from resnest_dense.weights import InputContract, load
+from resnest_dense.weights import load
+from resnest_dense.weights.contract import IMAGENET
 
-__all__ = ["IMAGENET", "analyze_backbone", "open_backbone"]
+__all__ = ["analyze_backbone", "open_backbone"]
 
-IMAGENET = InputContract("RGB", 1, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _SHORT_SIDE = 256  # pixels, of which ImageNet's evaluation crops 224
 
 
@@ -48,17 +48,14 @@ def open_backbone(name: str, checkpoint: str, device: str | None = None
         ResNeStError: no such weights, or weights of another network.
     """
     device, net = pick_device(device), create_backbone(name)
-    contract = (load(net, checkpoint).contract or IMAGENET).scaled(1)
+    contract = load(net, checkpoint).contract or IMAGENET
     net.to(device).eval()
 
     @torch.inference_mode()
     def run(image: np.ndarray) -> dict[str, Tensor]:
         scale = min(1.0, _SHORT_SIDE / min(image.shape[:2]))
         size = [max(32, round(side * scale)) for side in image.shape[1::-1]]
-        pixels = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)) / 255
-        if contract.channel_order == "BGR":
-            pixels = pixels[:, :, ::-1]
-        values = (pixels - contract.mean) / contract.std
-        return net(torch.from_numpy(values).float().permute(2, 0, 1)[None].to(device))
+        resized = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
+        return net(torch.from_numpy(contract.normalise(np.asarray(resized)))[None].to(device))
 
     return net, run

@@ -6,8 +6,8 @@ from typing import Any
 
 from resnest_dense.errors import ResNeStError, ResNeStValueError, listed
 
-__all__ = ["OVERWRITE", "changed_settings", "check_settings", "class_order",
-           "remove_run", "require_same_classes", "used_folder"]
+__all__ = ["OVERWRITE", "changed_settings", "check_settings", "class_order", "goes_on",
+           "remove_run", "require_same_classes"]
 
 OVERWRITE = "--overwrite"
 _SHOWN, _WIDTH = 8, 40  # entries of a list in a message, and letters of each
@@ -68,10 +68,22 @@ def check_settings(changes: Mapping[str, tuple[Any, Any]], is_fixed: Callable[[s
     return listed(lines.values(), most=_SHOWN)
 
 
-def used_folder(folder: Path, checkpoint: str, *, key: str) -> ResNeStError:
-    """The error of a new run where there is one already; ``key`` is what names the folder."""
-    return ResNeStError(f"{folder} holds a run, with {checkpoint}: give --resume to go on with it, "
-                        f"another folder ({key}), or {OVERWRITE} to have it replaced.")
+def goes_on(folder: str | Path, checkpoint: Path | None, *, resume: bool, overwrite: bool,
+            key: str) -> bool:
+    """Whether a run in ``folder`` goes on from the last ``checkpoint`` there; ``key`` is what names
+    the folder.
+
+    Raises:
+        ResNeStError: a new run where there is one already, or one that is to do both.
+    """
+    if resume and overwrite:
+        raise ResNeStError(f"--resume goes on with a run and {OVERWRITE} replaces it: give one.")
+    if checkpoint is None or overwrite:
+        return False
+    if not resume:
+        raise ResNeStError(f"{folder} holds a run, with {checkpoint.name}: give --resume to go on "
+                           f"with it, another folder ({key}), or {OVERWRITE} to have it replaced.")
+    return True
 
 
 def remove_run(folder: Path, patterns: Iterable[str], *, keep: str) -> None:

@@ -14,7 +14,7 @@ from resnest_dense.data.text import read_text
 from resnest_dense.errors import ResNeStError
 from resnest_dense.weights.files import read_checkpoint, split_part
 
-__all__ = ["Classes", "describe_set", "order_in_set", "read_classes", "set_classes",
+__all__ = ["Classes", "classes_in", "describe_set", "order_in_set", "read_classes", "set_classes",
            "trained_classes", "write_classes"]
 
 _FILE = "classes.json"
@@ -121,7 +121,13 @@ def trained_classes(checkpoint: str | Path) -> Classes | None:
     path = Path(split_part(str(checkpoint))[0])
     if not path.is_file():
         return None
-    state = read_checkpoint(path).others.get("classes")
+    return classes_in(read_checkpoint(path).others, path)
+
+
+def classes_in(others: Mapping[str, Any], path: Path) -> Classes | None:
+    """:func:`trained_classes` of a checkpoint that has been read: ``others`` is what it holds
+    beside the weights, ``path`` where it is."""
+    state = others.get("classes")
     if isinstance(state, Mapping) and "names" in state:
         return _from_state(state)
     return read_classes(path.absolute().parent)

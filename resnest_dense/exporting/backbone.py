@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from resnest_dense.analysis.backbone import IMAGENET
 from resnest_dense.create import create_backbone
 from resnest_dense.exporting.subject import Options, Subject, input_of, normalised
 from resnest_dense.runtime.contract import Classes, Contract, Resize
 from resnest_dense.weights import load
+from resnest_dense.weights.contract import IMAGENET
 
 __all__ = ["Features", "backbone_subject"]
 

@@ -1,15 +1,12 @@
 """Top-1 and top-5 of a classifier on folders of classes, laid out as ImageNet's validation set."""
 
-from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from resnest_dense.base.progress import progress
+from resnest_dense.base.progress import counting
 from resnest_dense.data.images import read_rgb
 from resnest_dense.data.inputs import find_images
 from resnest_dense.errors import ResNeStValueError, listed
@@ -18,7 +15,6 @@ from resnest_dense.imagenet.classify import ImageClassifier
 __all__ = ["Accuracy", "evaluate_folder"]
 
 _THREADS = 4
-_Thing = TypeVar("_Thing")
 
 
 @dataclass(frozen=True)
@@ -49,17 +45,13 @@ def evaluate_folder(classifier: ImageClassifier, folder: str | Path, *,
             "class, as ImageNet's validation set is laid out (val/n01440764/...).")
     files = [(image.path, i) for i, path in enumerate(folders) for image in find_images([path])]
     hits = np.zeros(2)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for part in _chunks(progress(files, "images"), batch):
+    with ThreadPoolExecutor(_THREADS) as pool, counting("images") as tell:
+        for start in range(0, len(files), batch):
+            part = files[start:start + batch]
             images = list(pool.map(lambda file: read_rgb(file[0]), part))
             order = np.argsort(-classifier(images), axis=1, kind="stable")
             right = order == np.array([label for _, label in part])[:, None]
             hits += right[:, 0].sum(), right[:, :5].sum()
+            tell(start + len(part), len(files))
     top1, top5 = 100 * hits / len(files)
     return Accuracy(float(top1), float(top5), len(files))
-
-
-def _chunks(things: Iterable[_Thing], size: int) -> Iterator[list[_Thing]]:
-    following = iter(things)
-    read: Callable[[], list[_Thing]] = lambda: list(islice(following, size))  # noqa: E731
-    return iter(read, [])

@@ -8,10 +8,10 @@ from PIL import Image
 from torch import Tensor
 
 from resnest_dense.weights import InputContract, catalog
+from resnest_dense.weights.contract import IMAGENET
 
 __all__ = ["Preparation", "preparation_of"]
 
-_IMAGENET = InputContract("RGB", 1, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _BORDER = 32  # pixels more than the crop that the short side counts as
 # Sides that published figures of the deeper networks were measured at.
 _CROPS = {"resnest101": 256, "resnest152": 256, "resnest200": 320, "resnest269": 416}
@@ -40,12 +40,8 @@ class Preparation:
         left, top = (round((whole - side) / 2) for whole in picture.size)
         picture = picture.crop((left, top, round(left + side), round(top + side)))
         method = Image.Resampling[self.interpolation.upper()]
-        pixels = np.asarray(picture.resize((self.crop, self.crop), method)) / 255
-        contract = self.contract.scaled(1)
-        if contract.channel_order == "BGR":
-            pixels = pixels[:, :, ::-1]
-        values = (pixels - contract.mean) / contract.std
-        return torch.from_numpy(values).float().permute(2, 0, 1)
+        picture = picture.resize((self.crop, self.crop), method)
+        return torch.from_numpy(self.contract.normalise(np.asarray(picture)))
 
 
 def preparation_of(file: str, architecture: str, contract: InputContract | None) -> Preparation:
@@ -60,4 +56,4 @@ def preparation_of(file: str, architecture: str, contract: InputContract | None)
     usual = _CROPS.get(architecture, _CROP)
     crop = usual if entry is None else int(entry.metrics.get("crop", usual))
     of_torchvision = entry is not None and entry.title.startswith("torchvision")
-    return Preparation(contract or _IMAGENET, crop, "bilinear" if of_torchvision else "bicubic")
+    return Preparation(contract or IMAGENET, crop, "bilinear" if of_torchvision else "bicubic")

@@ -7,7 +7,7 @@ import numpy as np
 
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["InputContract", "check_contract"]
+__all__ = ["IMAGENET", "InputContract", "check_contract"]
 
 CHANNEL_ORDERS = ("RGB", "BGR")
 # Published configs of the same weights differ by half a grey level (docs/recipes.md 1.3).
@@ -51,9 +51,21 @@ class InputContract:
                      for values in (self.mean, self.std))
         return InputContract(self.channel_order, value_range, mean, std)
 
+    def normalise(self, image: np.ndarray) -> np.ndarray:
+        """What the network gets of an image (H, W, 3), RGB, uint8: (3, H, W) in float32."""
+        contract, pixels = self.scaled(1), image / 255
+        if contract.channel_order == "BGR":
+            pixels = pixels[:, :, ::-1]
+        values = (pixels - contract.mean) / contract.std
+        return values.astype(np.float32).transpose(2, 0, 1)
+
     def __str__(self) -> str:
         return (f"{self.channel_order}, values 0 to {self.value_range:g}, mean {list(self.mean)}, "
                 f"std {list(self.std)}")
+
+
+# What weights of a classifier expect of which nothing else is known.
+IMAGENET = InputContract("RGB", 1, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def check_contract(contract: InputContract, *, channel_order: str, mean: Sequence[float],

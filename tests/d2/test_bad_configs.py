@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from bad_input import assert_one_line, load_tool
+from bad_input import assert_one_line, config_commands, load_tool, write
 
 from resnest_dense.cli import main
 from resnest_dense.configs import find_config
@@ -85,19 +85,11 @@ def tools(tiny):
     """Every tool and command that takes a config of detectron2, by name."""
     train_net, demo = load_tool("train_net"), load_tool("demo")
     image = next(tiny.train_images.iterdir())
-
-    def command(name, *rest):
-        return lambda config: main([name, str(config), *map(str, rest)])
-
     return {
         "train_net": lambda config: train_net("--config-file", config),
         "evaluation": lambda config: train_net("--config-file", config, "--eval-only"),
         "demo": lambda config: demo("--config-file", config, "--input", image),
-        "predict": command("predict", "none.pth", image),
-        "attention": command("attention", "none.pth", image),
-        "analyze": command("analyze"), "show-data": command("show-data"),
-        "benchmark": command("benchmark", "--size", "32", "32", "--rounds", "1", "--parts", "eval",
-                             "--device", "cpu")}
+        **config_commands("none.pth", image)}
 
 
 @pytest.mark.parametrize("case", FILES)
@@ -106,7 +98,7 @@ def test_a_yaml_file_in_every_tool(case, tools, tmp_path, capsys):
     (tmp_path / "base.yaml").write_text("SOLVER:\n\tMAX_ITER: 3\n")
     (tmp_path / "other.yaml").write_text("MODEL:\n  MASK_OM: True\n")
     bad = tmp_path / "bad.yaml"
-    bad.write_bytes(content if isinstance(content, bytes) else content.encode())
+    write(bad, content)
     for run in tools.values():
         assert_one_line(run(bad), capsys, words)
 

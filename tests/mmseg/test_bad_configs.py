@@ -1,10 +1,9 @@
 """Configs of MMSegmentation that cannot be used: one line in every tool, with place and remedy."""
 
 import pytest
-from bad_input import assert_one_line, load_tool
+from bad_input import assert_one_line, config_commands, load_tool, write
 from PIL import Image
 
-from resnest_dense.cli import main
 from resnest_dense.configs import find_config
 
 SHIPPED = find_config("resnest14_deeplabv3_ade20k", "mmseg")
@@ -56,18 +55,10 @@ def tools(tmp_path_factory):
     image, weights = folder / "a.png", folder / "a.pth"
     Image.new("RGB", (32, 32)).save(image)
     weights.write_bytes(b"none")
-
-    def command(name, *rest):
-        return lambda config: main([name, str(config), *map(str, rest)])
-
     return {
         "train": lambda config: train(config, "--work-dir", folder / "run"),
         "test": lambda config: test(config, weights, "--work-dir", folder / "run"),
-        "predict": command("predict", weights, image),
-        "attention": command("attention", weights, image),
-        "analyze": command("analyze"), "show-data": command("show-data"),
-        "benchmark": command("benchmark", "--size", "32", "32", "--rounds", "1", "--parts", "eval",
-                             "--device", "cpu")}
+        **config_commands(weights, image)}
 
 
 @pytest.mark.parametrize("case", FILES)
@@ -77,7 +68,7 @@ def test_a_file_in_every_tool(case, tools, tmp_path, capsys):
     for name in ("base2.py", "base3.py"):
         (tmp_path / name).write_text("model = dict(type='EncoderDecoder')\n")
     bad = tmp_path / "bad.py"
-    bad.write_bytes(content if isinstance(content, bytes) else content.encode())
+    write(bad, content)
     for run in tools.values():
         assert_one_line(run(bad), capsys, words)
 

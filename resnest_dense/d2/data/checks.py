@@ -30,8 +30,7 @@ def check_datasets(cfg: CfgNode, names: tuple[str, ...], *, check_images: bool =
     of other formats are passed over, and so are images without ``check_images``.
 
     Raises:
-        ResNeStValueError: an unknown name, channels that do not fit the network, or anything that
-            would make training wrong.
+        ResNeStValueError: an unknown name, or anything that would make training wrong.
         ResNeStError: panoptic quality cannot be computed here.
     """
     for name in names:

@@ -7,7 +7,7 @@ from detectron2.config import CfgNode
 from detectron2.data.datasets.builtin_meta import COCO_PERSON_KEYPOINT_NAMES
 
 from resnest_dense.data.labels.pictures import default_palette
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.errors import ResNeStValueError, listed
 
 __all__ = ["flip_map", "keypoint_metadata", "use_keypoints"]
 
@@ -58,7 +58,7 @@ def use_keypoints(cfg: CfgNode, metadata: dict, json_file: str, *, evaluated: bo
     their AP is defined, if it is going to be computed."""
     names = metadata["keypoint_names"]
     if cfg.INPUT.RANDOM_FLIP != "none":
-        pairs = ", ".join(f"{a} and {b}" for a, b in metadata["keypoint_flip_map"])
+        pairs = listed(f"{a} and {b}" for a, b in metadata["keypoint_flip_map"])
         _logger.info("Keypoints: in a mirrored image %s. If more of %s have a side, put left and "
                      "right into their names, or set INPUT.RANDOM_FLIP none.",
                      f"these change places: {pairs}" if pairs else "none change places", names)
@@ -70,7 +70,7 @@ def use_keypoints(cfg: CfgNode, metadata: dict, json_file: str, *, evaluated: bo
         example = ", ".join(["0.05"] * len(names))
         raise ResNeStValueError(
             f"TEST.KEYPOINT_OKS_SIGMAS has {len(sigmas)} values and {json_file} {len(names)} "
-            f"keypoints ({', '.join(names)}). Keypoint AP needs one for each: how far, as a part "
+            f"keypoints ({listed(names)}). Keypoint AP needs one for each: how far, as a part "
             "of the object's size, people place it apart (COCO: eyes 0.025, hips 0.107), such as "
             f'TEST.KEYPOINT_OKS_SIGMAS "[{example}]".')
 

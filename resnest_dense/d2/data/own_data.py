@@ -12,7 +12,7 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import load_coco_json
 
-from resnest_dense.d2.data.keypoints import flip_map, keypoint_metadata, use_keypoints
+from resnest_dense.d2.data.keypoints import keypoint_metadata, use_keypoints
 from resnest_dense.d2.data.panoptic import derived_folder, panoptic_metadata, register_panoptic
 from resnest_dense.data.coco.reading import load_sections
 from resnest_dense.data.own_files import OwnFiles, files_of
@@ -20,7 +20,7 @@ from resnest_dense.data.panoptic.reading import load_panoptic_json
 from resnest_dense.data.text import make_plain
 from resnest_dense.errors import ResNeStValueError, differences, listed
 
-__all__ = ["flip_map", "keypoint_metadata", "use_own_data"]
+__all__ = ["use_own_data"]
 
 _logger = logging.getLogger(__name__)
 _NAMES = {"train": "own_train", "val": "own_val"}

@@ -75,8 +75,9 @@ def run(args: argparse.Namespace) -> None:
     _prepare_data(cfg, train=not args.eval_only, test=True)
     if args.eval_only:
         source = measured_weights(cfg, resume=args.resume)
+        trained = trained_classes(source)
         for name in cfg.DATASETS.TEST:
-            order_in_set(trained_classes(source), name, source=source)
+            order_in_set(trained, name, source=source)
     if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
         raise ResNeStValueError(
             f"--num-gpus {args.num_gpus}: this machine has {torch.cuda.device_count()}.")

@@ -10,14 +10,8 @@ from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from torch import Tensor
 
-from resnest_dense.base.runs import (
-    OVERWRITE,
-    changed_settings,
-    check_settings,
-    remove_run,
-    used_folder,
-)
-from resnest_dense.d2.classes import Classes, set_classes, trained_classes, write_classes
+from resnest_dense.base.runs import changed_settings, check_settings, goes_on, remove_run
+from resnest_dense.d2.classes import Classes, classes_in, set_classes, write_classes
 from resnest_dense.errors import ResNeStError, listed
 from resnest_dense.weights.files import read_checkpoint
 
@@ -48,17 +42,15 @@ def check_run(cfg: CfgNode, *, resume: bool, overwrite: bool) -> tuple[int, str]
         ResNeStError: a new run where there is one, or a run that would go on with other classes,
             another model or other shapes.
     """
-    if resume and overwrite:
-        raise ResNeStError(f"--resume goes on with a run and {OVERWRITE} replaces it: give one.")
     checkpoint = _last_checkpoint(cfg.OUTPUT_DIR)
-    if checkpoint is None or overwrite:
+    if not goes_on(cfg.OUTPUT_DIR, checkpoint, resume=resume, overwrite=overwrite,
+                   key="OUTPUT_DIR"):
         return 0, ""
-    if not resume:
-        raise used_folder(Path(cfg.OUTPUT_DIR), checkpoint.name, key="OUTPUT_DIR")
+    assert checkpoint is not None  # from which it goes on
     found = read_checkpoint(checkpoint)
     remedy = ("Go on with the data and the config of that run, or start anew elsewhere: without "
               f"--resume, OUTPUT_DIR another folder, MODEL.WEIGHTS {checkpoint}.")
-    kept, given = trained_classes(checkpoint), set_classes(cfg.DATASETS.TRAIN[0])
+    kept, given = classes_in(found.others, checkpoint), set_classes(cfg.DATASETS.TRAIN[0])
     if kept and given:
         kept.require_same(given, sides=(str(checkpoint), "the training data"), remedy=remedy)
     changed = check_settings(_changes(cfg), _is_fixed, remedy=remedy)

@@ -11,11 +11,10 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from resnest_dense.base.runs import (
-    OVERWRITE,
     changed_settings,
     check_settings,
+    goes_on,
     require_same_classes,
-    used_folder,
 )
 from resnest_dense.errors import ResNeStError
 from resnest_dense.mmseg.loading import checkpoint_classes, fit_checkpoint
@@ -37,14 +36,11 @@ def check_run(cfg: Config, *, resume: bool, overwrite: bool) -> bool:
         ResNeStError: a new run where there is one, or a run that would go on with other classes or
             another model.
     """
-    if resume and overwrite:
-        raise ResNeStError(f"--resume goes on with a run and {OVERWRITE} replaces it: give one.")
     checkpoint = _last_checkpoint(Path(cfg.work_dir))
-    cfg.resume = resume and checkpoint is not None
-    if checkpoint is None or overwrite:
+    cfg.resume = goes_on(cfg.work_dir, checkpoint, resume=resume, overwrite=overwrite,
+                         key="--work-dir")
+    if not cfg.resume:
         return False
-    if not resume:
-        raise used_folder(Path(cfg.work_dir), checkpoint.name, key="--work-dir")
     cfg.load_from = str(checkpoint)
     remedy = ("Go on with the data and the config of that run, or start anew elsewhere: without "
               f"--resume, --work-dir another folder, --cfg-options load_from={checkpoint}.")

@@ -17,7 +17,7 @@ from torch import nn
 
 from resnest_dense import ResNeStError
 from resnest_dense.d2.data.checks import check_datasets
-from resnest_dense.d2.data.own_data import flip_map, keypoint_metadata
+from resnest_dense.d2.data.keypoints import flip_map, keypoint_metadata
 from resnest_dense.d2.train import make_parser, read_config
 from resnest_dense.d2.train.trainer import Trainer, evaluate
 
