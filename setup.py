@@ -54,7 +54,7 @@ setup(
             "opencv-python", "matplotlib", "setuptools<82",
         ],
         "test": ["pytest", "pytest-xdist", "timm", "segmentation-models-pytorch", "build", "ruff",
-                 "mypy", "onnx", "httpx", "playwright"],
+                 "mypy", "onnx", "httpx", "playwright", "mmdet==3.3.0"],
     },
     entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},
 )

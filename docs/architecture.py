@@ -27,7 +27,7 @@ LAYERS = (
     ("create",),
     ("analysis", "data", "doctor", "preflight"),
     ("imagenet", "published", "runtime"),
-    ("exporting",),
+    ("exporting", "integrations"),
     ("d2", "mmseg", "serve"),
     ("frameworks",),
     ("deployment",),

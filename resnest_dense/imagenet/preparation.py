@@ -10,9 +10,9 @@ from torch import Tensor
 from resnest_dense.weights import InputContract, catalog
 from resnest_dense.weights.contract import IMAGENET
 
-__all__ = ["Preparation", "preparation_of"]
+__all__ = ["BORDER", "Preparation", "preparation_of"]
 
-_BORDER = 32  # pixels more than the crop that the short side counts as
+BORDER = 32  # pixels more than the crop that the short side counts as
 # Sides that published figures of the deeper networks were measured at.
 _CROPS = {"resnest101": 256, "resnest152": 256, "resnest200": 320, "resnest269": 416}
 _CROP = 224
@@ -36,7 +36,7 @@ class Preparation:
     def __call__(self, image: np.ndarray) -> Tensor:
         """An image (H, W, 3), RGB, uint8 -> (3, crop, crop)."""
         picture = Image.fromarray(image)
-        side = self.crop / (self.crop + _BORDER) * min(picture.size)
+        side = self.crop / (self.crop + BORDER) * min(picture.size)
         left, top = (round((whole - side) / 2) for whole in picture.size)
         picture = picture.crop((left, top, round(left + side), round(top + side)))
         method = Image.Resampling[self.interpolation.upper()]

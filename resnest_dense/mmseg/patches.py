@@ -27,6 +27,7 @@ from mmengine.logging import HistoryBuffer, MMLogger
 from mmengine.model import BaseModel
 from mmengine.runner import checkpoint
 from torch import Tensor, nn
+from torchvision.ops import nms
 
 from resnest_dense.base.patching import Patch
 from resnest_dense.data.images import open_image
@@ -142,7 +143,8 @@ def segmentation_package() -> str | None:
 
 
 class _MissingOperators(ModuleType):
-    """In place of mmcv's compiled operators: each raises when it is called, and never before."""
+    """In place of mmcv's compiled operators: torchvision's, where it has the same; any other raises
+    when it is called, and never before."""
 
     def __init__(self) -> None:
         super().__init__(_OPERATORS)
@@ -159,6 +161,12 @@ class _MissingOperators(ModuleType):
                                "use a model without this operator.")
 
         return missing
+
+    @staticmethod
+    def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
+        """Indices of the boxes (K, 4) that are kept, by falling score; with ``offset`` 1 a box ends
+        behind its last pixel."""
+        return nms(torch.cat([boxes[:, :2], boxes[:, 2:] + offset], 1), scores, iou_threshold)
 
 
 # In brackets: the newest version that still needs it.

@@ -1,0 +1,1 @@
+"""The networks where other libraries look for theirs: a file a library, which alone imports it."""
