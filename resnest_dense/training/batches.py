@@ -44,10 +44,16 @@ class _Order:
 
     def __init__(self, plan: Iterable[Sequence[int]]):
         self.plan = plan
+        self.sampler = None  # what mmengine asks for; the plan has one of its own
         self.first = 0
+        self.count: int | None = None  # of the batches of an iterator; None: no end
+
+    def __len__(self) -> int:
+        return len(self.plan)  # type: ignore[arg-type]  # where it has one
 
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
-        for number, batch in enumerate(islice(self.plan, self.first, None), self.first):
+        end = None if self.count is None else self.first + self.count
+        for number, batch in enumerate(islice(self.plan, self.first, end), self.first):
             yield [(number, place, index) for place, index in enumerate(batch)]
 
 

@@ -45,7 +45,7 @@ def write_checkpoint(content: Any, path: Path) -> None:
                     torch.save(content, file)
             _seal(part)
     except (OSError, RuntimeError) as error:
-        cause: BaseException | None = error
+        cause: Any = error
         while cause and not isinstance(cause, OSError):  # torch's writer hides it behind its own
             cause = cause.__context__
         if cause is None:
@@ -104,15 +104,16 @@ class Checkpoints:
 
     def find(self) -> list[Path]:
         """The one to resume from first, if it is whole, and then those to take in its place."""
-        numbered = sorted(self._numbered(), reverse=True)
-        found = [path for _, path in numbered]
+        found = [path for _, path in sorted(self._numbered(), reverse=True)]
         note = self.folder / _LAST
-        named = self.folder / Path(note.read_text().strip()).name if note.is_file() else None
-        if named is None or not named.is_file():
-            finals = [path for path in self.folder.glob("*.pth")
-                      if (match := self.names.fullmatch(path.name)) and match[1] == "final"]
-            named = finals[0] if finals and not note.is_file() else None
-        return [named, *(path for path in found if path != named)] if named else found
+        if note.is_file():
+            named = Path(note.read_text().strip())
+            named = self.folder / named.name if (self.folder / named.name).is_file() else named
+            first = [named] if named.is_file() else []
+        else:
+            first = [path for path in self.folder.glob("*final.pth")
+                     if self.names.fullmatch(path.name)]
+        return [*first, *(path for path in found if path not in first)]
 
     def last_whole(self) -> Path:
         """The one to resume from; damaged ones are passed over with a line each.

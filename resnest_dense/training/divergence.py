@@ -91,7 +91,8 @@ class FiniteWatch:
 
     def _find(self, step: Step) -> str:
         """Where the first value that is no number comes from, when the batch is run once more."""
-        model, found = bare_model(self.model), []
+        model = bare_model(self.model)
+        found: list[str] = []
 
         def look(name: str, values: Any, what: str) -> None:
             if not found and not all(value.isfinite().all() for value in _tensors(values)):

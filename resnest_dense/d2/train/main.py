@@ -86,8 +86,8 @@ def run(args: argparse.Namespace) -> None:
         if cfg.SEED < 0:
             seed = done.seed if done.seed >= 0 else draw_seed()
             args.opts = [*args.opts, "SEED", str(seed)]
-            _logger.info("SEED is not set: %s %d.", "that of the run goes on," if done.seed >= 0
-                         else "drawn,", seed)
+            _logger.info("SEED is not set: %d, %s.", seed, "as the run so far had" if
+                         done.seed >= 0 else "drawn and kept in config.yaml and checkpoints")
         _prepare_data(cfg, train=True, test=True)
         checkpoints_in(cfg.OUTPUT_DIR).remove_parts()
         _launch(args)
@@ -184,7 +184,7 @@ def _require_training_set(cfg: CfgNode) -> None:
         require_dataset(name)
 
 
-def _work(args: argparse.Namespace) -> OrderedDict:
+def _work(args: argparse.Namespace) -> OrderedDict | None:
     cfg = read_config(args)
     _set_up(cfg, args)
     if cfg.MODEL.DEVICE == "cpu" and comm.is_main_process():

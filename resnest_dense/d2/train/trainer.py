@@ -126,7 +126,7 @@ class Trainer(DefaultTrainer):
         return OrderedDict((f"{key}_TTA", value) for key, value in results.items())
 
     def build_hooks(self) -> list:
-        cfg, stock = self.cfg, self.checkpointer
+        cfg, stock = self.cfg, self.checkpointer  # type: ignore[has-type]
         self.checkpointer = RunCheckpointer(stock.model, stock.save_dir,
                                             keep=cfg.SOLVER.CHECKPOINTS_KEPT,
                                             **stock.checkpointables)
