@@ -25,7 +25,7 @@ LAYERS = (
     ("nn",),
     ("weights",),
     ("create",),
-    ("analysis", "data", "doctor", "preflight"),
+    ("analysis", "data", "doctor", "preflight", "training"),
     ("imagenet", "published", "runtime"),
     ("exporting", "integrations"),
     ("d2", "mmseg", "serve"),

@@ -26,7 +26,7 @@ from resnest_dense.errors import ResNeStError, log_traceback, name_extra
 
 __all__ = ["main", "make_parser", "run_tool"]
 
-_INTERRUPTED = 130  # what a shell gives for a command that Ctrl-C ended
+_INTERRUPTED, _TERMINATED = 130, 143  # what a shell gives for one that SIGINT or SIGTERM ended
 _CLOSED = 141  # and for one whose output nobody reads any more
 
 
@@ -66,7 +66,7 @@ def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace]
 
     Returns:
         The exit code: 0; 2, and one line on stderr, after an error that the user can mend; 130
-        after an interrupt; 141 where nobody reads what is printed.
+        after Ctrl-C, 143 after SIGTERM; 141 where nobody reads what is printed.
     """
     _add_switches(parser)
     words = sys.argv[1:] if arguments is None else arguments
@@ -88,8 +88,8 @@ def run_tool(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace]
             traceback.print_exception(error)
         print(f"{parser.prog}: {known}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    except KeyboardInterrupt as error:
+        return _TERMINATED if "SIGTERM" in error.args else _INTERRUPTED
     return code if isinstance(code, int) else 0
 
 

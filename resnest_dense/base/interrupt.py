@@ -22,7 +22,7 @@ class Interrupt:
 
     def catch(self) -> None:
         """From now on; only the main thread may handle signals, elsewhere nothing changes."""
-        if threading.current_thread() is threading.main_thread():
+        if not self._previous and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._remember)
 

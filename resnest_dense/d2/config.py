@@ -89,6 +89,10 @@ def add_resnest_config(cfg: CfgNode) -> None:
     node.CHECKPOINT_STAGES = []
     # torch.compile of the stem and each stage.
     node.COMPILE = False
+    # Checkpoints of a run that stay, beside the best and the final one; 0: all.
+    cfg.SOLVER.CHECKPOINTS_KEPT = 3
+    # Of the best model, as "bbox/AP50"; "": the main one of the task.
+    cfg.TEST.BEST_METRIC = ""
 
 
 def get_cfg() -> CfgNode:

@@ -26,11 +26,14 @@ from resnest_dense.d2.config import load_yaml_config
 from resnest_dense.d2.data.checks import check_channels, check_datasets, require_dataset
 from resnest_dense.d2.data.own_data import use_own_data
 from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
+from resnest_dense.d2.train.checkpoints import checkpoints_in
 from resnest_dense.d2.train.evaluation import check_tta
 from resnest_dense.d2.train.runs import begin_run, check_run, measured_weights, save_config
 from resnest_dense.d2.train.trainer import IGNORE_PREFLIGHT, RESULTS_FILE, Trainer, evaluate
 from resnest_dense.data.own_files import add_arguments
 from resnest_dense.errors import ResNeStError, ResNeStValueError
+from resnest_dense.training.lock import training_in
+from resnest_dense.training.randomness import draw_seed
 
 __all__ = ["make_parser", "measure_published", "read_config", "read_training_data", "run"]
 
@@ -60,24 +63,37 @@ def run(args: argparse.Namespace) -> None:
     cfg = read_config(args)
     # Before the processes start, so that what is wrong is said once, and before anything is
     # written.
-    done, changed = 0, ""
-    if not args.eval_only:
-        _require_training_set(cfg)
-        done, changed = check_run(cfg, resume=args.resume, overwrite=args.overwrite)
-    _set_up_logging(cfg)
-    if changed:
-        _logger.info("--resume: the config has changed since: %s.", changed)
-    if done and done >= cfg.SOLVER.MAX_ITER:
-        _logger.info("The run in %s is finished: %d of %d iterations are done. Raise "
-                     "SOLVER.MAX_ITER to train on; --eval-only measures it.", cfg.OUTPUT_DIR, done,
-                     cfg.SOLVER.MAX_ITER)
-        return
-    _prepare_data(cfg, train=not args.eval_only, test=True)
     if args.eval_only:
+        _set_up_logging(cfg)
+        _prepare_data(cfg, train=False, test=True)
         source = measured_weights(cfg, resume=args.resume)
         trained = trained_classes(source)
         for name in cfg.DATASETS.TEST:
             order_in_set(trained, name, source=source)
+        _launch(args)
+        return
+    _require_training_set(cfg)
+    done = check_run(cfg, resume=args.resume, overwrite=args.overwrite)
+    with training_in(cfg.OUTPUT_DIR, first=args.machine_rank == 0):
+        _set_up_logging(cfg)
+        if done.changed:
+            _logger.info("--resume: the config has changed since: %s.", done.changed)
+        if done.iterations and done.iterations >= cfg.SOLVER.MAX_ITER:
+            _logger.info("The run in %s is finished: %d of %d iterations are done. Raise "
+                         "SOLVER.MAX_ITER to train on; --eval-only measures it.", cfg.OUTPUT_DIR,
+                         done.iterations, cfg.SOLVER.MAX_ITER)
+            return
+        if cfg.SEED < 0:
+            seed = done.seed if done.seed >= 0 else draw_seed()
+            args.opts = [*args.opts, "SEED", str(seed)]
+            _logger.info("SEED is not set: %d, %s.", seed, "as the run so far had" if
+                         done.seed >= 0 else "drawn and kept in config.yaml and checkpoints")
+        _prepare_data(cfg, train=True, test=True)
+        checkpoints_in(cfg.OUTPUT_DIR).remove_parts()
+        _launch(args)
+
+
+def _launch(args: argparse.Namespace) -> None:
     if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
         raise ResNeStValueError(
             f"--num-gpus {args.num_gpus}: this machine has {torch.cuda.device_count()}.")
@@ -168,7 +184,7 @@ def _require_training_set(cfg: CfgNode) -> None:
         require_dataset(name)
 
 
-def _work(args: argparse.Namespace) -> OrderedDict:
+def _work(args: argparse.Namespace) -> OrderedDict | None:
     cfg = read_config(args)
     _set_up(cfg, args)
     if cfg.MODEL.DEVICE == "cpu" and comm.is_main_process():
@@ -186,11 +202,15 @@ def _work(args: argparse.Namespace) -> OrderedDict:
     if classes:
         trainer.checkpointer.add_checkpointable("classes", classes)
     report = trainer.resume_or_load(resume=args.resume)
-    trainer.check_first_batch(report, resumed=args.resume and trainer.start_iter > 0,
-                              proceed=args.ignore_preflight)
-    if comm.is_main_process():
-        begin_run(cfg, classes, overwrite=args.overwrite)
-    return trainer.train()
+    trainer.interrupt.catch()  # before data workers are forked, whom Ctrl-C in a terminal reaches
+    try:
+        trainer.check_first_batch(report, resumed=args.resume and trainer.start_iter > 0,
+                                  proceed=args.ignore_preflight)
+        if comm.is_main_process():
+            begin_run(cfg, classes, overwrite=args.overwrite)
+        return trainer.train()
+    finally:
+        trainer.interrupt.release()
 
 
 def _set_up(cfg: CfgNode, args: argparse.Namespace) -> None:

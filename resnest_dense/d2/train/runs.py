@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from detectron2.config import CfgNode
@@ -12,16 +13,17 @@ from torch import Tensor
 
 from resnest_dense.base.runs import changed_settings, check_settings, goes_on, remove_run
 from resnest_dense.d2.classes import Classes, classes_in, set_classes, write_classes
+from resnest_dense.d2.train.checkpoints import BEST, checkpoints_in
 from resnest_dense.errors import ResNeStError, listed
 from resnest_dense.weights.files import read_checkpoint
 
-__all__ = ["begin_run", "check_run", "measured_weights", "save_config"]
+__all__ = ["Done", "begin_run", "check_run", "measured_weights", "save_config"]
 
 _CONFIG = "config.yaml"
 _LOG = "metrics.json"
 # What a run writes, and another one in its place would be mixed up with.
-_LEFT = ("model_[0-9]*.pth", "model_final.pth", "last_checkpoint", "results.json", "classes.json",
-         "events.out.tfevents.*")
+_LEFT = ("model_[0-9]*.pth", "model_final.pth", BEST, "last_checkpoint", "results.json",
+         "classes.json", "events.out.tfevents.*", "not_finite_*.pth")
 # Settings that decide what the network is, and those among them that do not.
 _MODEL = re.compile(r"MODEL\.|INPUT\.FORMAT$")
 _FREE = re.compile(r"MODEL\.(WEIGHTS|DEVICE)$|COMPILE$|CHECKPOINT_STAGES$|_TEST$")
@@ -29,33 +31,43 @@ _FREE = re.compile(r"MODEL\.(WEIGHTS|DEVICE)$|COMPILE$|CHECKPOINT_STAGES$|_TEST$
 
 def measured_weights(cfg: CfgNode, *, resume: bool) -> str:
     """What an evaluation measures: ``MODEL.WEIGHTS``, or the last checkpoint of the run."""
-    return str(resume and _last_checkpoint(cfg.OUTPUT_DIR) or cfg.MODEL.WEIGHTS)
+    files = checkpoints_in(cfg.OUTPUT_DIR)
+    return str(files.last_whole() if resume and files.find() else cfg.MODEL.WEIGHTS)
 
 
-def check_run(cfg: CfgNode, *, resume: bool, overwrite: bool) -> tuple[int, str]:
+class Done(NamedTuple):
+    """What a run that goes on has behind it."""
+
+    iterations: int = 0
+    changed: str = ""  # in its config since, in words
+    seed: int = -1  # that it was given, or drew
+
+
+def check_run(cfg: CfgNode, *, resume: bool, overwrite: bool) -> Done:
     """Compares a run of ``cfg`` with what is in its ``OUTPUT_DIR``, where it writes nothing.
-
-    Returns:
-        The number of iterations that are done, and in words what has changed since.
 
     Raises:
         ResNeStError: a new run where there is one, or a run that would go on with other classes,
-            another model or other shapes.
+            another model or other shapes, or from nothing that is whole.
     """
-    checkpoint = _last_checkpoint(cfg.OUTPUT_DIR)
-    if not goes_on(cfg.OUTPUT_DIR, checkpoint, resume=resume, overwrite=overwrite,
-                   key="OUTPUT_DIR"):
-        return 0, ""
-    assert checkpoint is not None  # from which it goes on
+    files = checkpoints_in(cfg.OUTPUT_DIR)
+    if not goes_on(cfg.OUTPUT_DIR, next(iter(files.find()), None), resume=resume,
+                   overwrite=overwrite, key="OUTPUT_DIR"):
+        return Done()
+    checkpoint = files.last_whole()
     found = read_checkpoint(checkpoint)
     remedy = ("Go on with the data and the config of that run, or start anew elsewhere: without "
               f"--resume, OUTPUT_DIR another folder, MODEL.WEIGHTS {checkpoint}.")
     kept, given = classes_in(found.others, checkpoint), set_classes(cfg.DATASETS.TRAIN[0])
     if kept and given:
         kept.require_same(given, sides=(str(checkpoint), "the training data"), remedy=remedy)
-    changed = check_settings(_changes(cfg), _is_fixed, remedy=remedy)
+    changes = _changes(cfg)
+    if cfg.SEED < 0:
+        changes.pop("SEED", None)  # the one that was drawn stays
+    changed = check_settings(changes, _is_fixed, remedy=remedy)
     _compare_shapes(cfg, found.state, str(checkpoint), remedy)
-    return found.others.get("iteration", -1) + 1, changed
+    return Done(found.others.get("iteration", -1) + 1, changed,
+                found.others.get("trainer", {}).get("seed", -1))
 
 
 def save_config(cfg: CfgNode, *, replace: bool = True) -> None:
@@ -76,11 +88,6 @@ def begin_run(cfg: CfgNode, classes: Classes | None, *, overwrite: bool) -> None
     save_config(cfg)
     if classes:
         write_classes(cfg.OUTPUT_DIR, classes)
-
-
-def _last_checkpoint(folder: str) -> Path | None:
-    note = Path(folder, "last_checkpoint")
-    return Path(folder, note.read_text().strip()) if note.is_file() else None
 
 
 def _changes(cfg: CfgNode) -> dict[str, tuple]:

@@ -3,16 +3,17 @@
 import itertools
 import json
 import logging
+import math
 import os
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer
-from detectron2.engine.hooks import EvalHook
+from detectron2.engine import DefaultTrainer, SimpleTrainer
+from detectron2.engine.hooks import EvalHook, PreciseBN
 from detectron2.evaluation import DatasetEvaluator, print_csv_format
+from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
 from torch import nn
 from torch.utils.data import DataLoader
@@ -23,60 +24,63 @@ from resnest_dense.base.interrupt import Interrupt
 from resnest_dense.config_errors import explained
 from resnest_dense.d2.checkpointer import load_weights
 from resnest_dense.d2.classes import Classes, set_classes, trained_classes
+from resnest_dense.d2.data.order import build_train_loader
 from resnest_dense.d2.train import evaluation
+from resnest_dense.d2.train.checkpoints import RunCheckpointer
+from resnest_dense.d2.train.hooks import (
+    IterationSeed,
+    OrderedPreciseBN,
+    ResumedEvalHook,
+    SaveOnInterrupt,
+    StopAtNonFinite,
+)
 from resnest_dense.d2.train.runs import measured_weights
+from resnest_dense.errors import listed
 from resnest_dense.nn import ResNeSt
 from resnest_dense.nn.sync_norm import replace_sync_batch_norms
 from resnest_dense.preflight import InputSettings
+from resnest_dense.training.batches import ResumableLoader
+from resnest_dense.training.faults import faults_told
 from resnest_dense.weights import LoadReport
 from resnest_dense.weights.matching import bare_model
 
-__all__ = ["IGNORE_PREFLIGHT", "RESULTS_FILE", "SaveOnInterrupt", "Trainer", "evaluate",
-           "peek_batch"]
+__all__ = ["IGNORE_PREFLIGHT", "RESULTS_FILE", "Trainer", "evaluate", "peek_batch"]
 
 RESULTS_FILE = "results.json"
 IGNORE_PREFLIGHT = "--ignore-preflight"
 # Learning rates of detectron2's own configs and the paper's, for 16 images (docs/recipes.md 2.1).
 _RATE, _RETINANET_RATE, _IMAGES = 0.02, 0.01, 16
+# By which of its metrics a model is the best so far, where TEST.BEST_METRIC names none.
+_MAIN_METRICS = ("panoptic_seg/PQ", "keypoints/AP", "segm/AP", "bbox/AP", "sem_seg/mIoU")
+# A running mean of RetinaNet and its kin, which is no buffer.
+_NORMALIZER = "loss_normalizer"
 _logger = logging.getLogger(__name__)
-
-
-class SaveOnInterrupt(HookBase):
-    """On Ctrl-C or SIGTERM: finish the iteration, save a checkpoint, from which ``--resume``
-    continues, and stop. A second signal stops at once, without saving.
-    """
-
-    def __init__(self, checkpointer: DetectionCheckpointer):
-        self.checkpointer = checkpointer
-        self._interrupt = Interrupt()
-
-    def before_train(self) -> None:
-        self._interrupt.catch()
-
-    def after_step(self) -> None:
-        if self._interrupt.name is None:
-            return
-        iteration = self.trainer.iter
-        if comm.is_main_process():
-            self.checkpointer.save(f"model_{iteration:07d}", iteration=iteration)
-            _logger.warning(
-                "Interrupted: saved after iteration %d in %s; --resume continues from there.",
-                iteration, self.checkpointer.save_dir)
-        raise KeyboardInterrupt(self._interrupt.name)
-
-    def after_train(self) -> None:
-        self._interrupt.release()
 
 
 class Trainer(DefaultTrainer):
     """Trains what a frozen config of :func:`resnest_dense.d2.get_cfg` describes, evaluates by
-    COCO's rules, saves when interrupted.
+    COCO's rules, saves when interrupted, goes on as if it had never stopped.
     """
+
+    def __init__(self, cfg: CfgNode):
+        if cfg.SEED < 0:
+            cfg = cfg.clone()
+            cfg.defrost()
+            cfg.SEED = comm.shared_random_seed()
+            cfg.freeze()
+        self.interrupt = Interrupt()
+        self._best: tuple[float, int] | None = None  # metric, and iterations that had it
+        super().__init__(cfg)
+        self._trainer.register_hooks([StopAtNonFinite(self)])
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         # detectron2's layers refuse torch's for a batch without objects.
         return replace_sync_batch_norms(super().build_model(cfg))
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode) -> DataLoader:
+        return build_train_loader(cfg)
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str,
@@ -122,18 +126,56 @@ class Trainer(DefaultTrainer):
         return OrderedDict((f"{key}_TTA", value) for key, value in results.items())
 
     def build_hooks(self) -> list:
-        hooks = [*super().build_hooks(), SaveOnInterrupt(self.checkpointer)]
+        cfg, stock = self.cfg, self.checkpointer  # type: ignore[has-type]
+        self.checkpointer = RunCheckpointer(stock.model, stock.save_dir,
+                                            keep=cfg.SOLVER.CHECKPOINTS_KEPT,
+                                            **stock.checkpointables)
+        hooks = [IterationSeed(cfg.SEED), *super().build_hooks(),
+                 SaveOnInterrupt(self.checkpointer, self.interrupt)]
+        for place, hook in enumerate(hooks):
+            if isinstance(hook, PreciseBN):
+                hooks[place] = OrderedPreciseBN(cfg.TEST.EVAL_PERIOD, self.model, hook._data_loader,
+                                                cfg.TEST.PRECISE_BN.NUM_ITER)
         # Before the hook that writes the metrics; detectron2's own does not know the classes.
         place = max(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
-        hooks[place] = EvalHook(self.cfg.TEST.EVAL_PERIOD, self._test)
-        if self.cfg.TEST.AUG.ENABLED:  # at the end of training
+        hooks[place] = ResumedEvalHook(cfg.TEST.EVAL_PERIOD, self._test)
+        if cfg.TEST.AUG.ENABLED:  # at the end of training
             hooks.insert(place + 1, EvalHook(0, self._test_augmented))
         return hooks
+
+    def state_dict(self) -> dict[str, Any]:
+        state = {**super().state_dict(), "seed": self.cfg.SEED, "best": self._best}
+        normalizer = getattr(bare_model(self.model), _NORMALIZER, None)
+        return {**state, **({_NORMALIZER: float(normalizer)} if normalizer is not None else {})}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._best = state_dict.get("best")
+        if _NORMALIZER in state_dict:
+            setattr(bare_model(self.model), _NORMALIZER, state_dict[_NORMALIZER])
+
+    def train(self) -> OrderedDict | None:
+        with faults_told(Path(self.cfg.OUTPUT_DIR), quiet="detectron2.engine.train_loop"):
+            return super().train()
 
     def _test(self) -> OrderedDict:
         evaluators = _build_evaluators(self.cfg, "inference", self._classes())
         self._last_eval_results = self.test(self.cfg, self.model, evaluators)
+        if self.cfg.TEST.EVAL_PERIOD > 0 and comm.is_main_process():
+            self._keep_best(flatten_results_dict(self._last_eval_results))
         return self._last_eval_results
+
+    def _keep_best(self, metrics: dict[str, float]) -> None:
+        """``metrics`` by task and name, with several sets by set, task and name."""
+        wanted = [self.cfg.TEST.BEST_METRIC] if self.cfg.TEST.BEST_METRIC else _MAIN_METRICS
+        value = next((value for name in wanted for key, value in metrics.items()
+                      if f"/{key}".endswith(f"/{name}")), None)
+        if value is None:
+            _logger.warning("TEST.BEST_METRIC: none of %s is measured, so no best model is kept; "
+                            "there are %s.", ", ".join(wanted), listed(metrics))
+        elif math.isfinite(value) and (self._best is None or value > self._best[0]):
+            self._best = value, self.iter + 1
+            self.checkpointer.save_best(iteration=self.iter, metric=value)
 
     def _test_augmented(self) -> OrderedDict:
         results = self.test_with_augmentation(self.cfg, self.model, self._classes())
@@ -149,6 +191,8 @@ class Trainer(DefaultTrainer):
         """
         if resume and self.checkpointer.has_checkpoint():
             super().resume_or_load(resume=True)
+            if isinstance(self.data_loader, ResumableLoader):
+                self.data_loader.first = self.start_iter
             return None
         if resume:
             _logger.warning("--resume: no checkpoint in %s, so training starts from the beginning.",

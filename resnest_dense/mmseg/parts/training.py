@@ -6,31 +6,28 @@ from pathlib import Path
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from resnest_dense.base.interrupt import Interrupt
 from resnest_dense.base.runs import remove_run
 from resnest_dense.mmseg.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPERS
 from resnest_dense.nn.sync_norm import replace_sync_batch_norms
+from resnest_dense.training.randomness import seed_all
 
-__all__ = ["BeginRunHook", "CpuAmpOptimWrapper", "CpuDistributedDataParallel", "IterationSeedHook",
-           "SaveOnInterruptHook"]
+__all__ = ["BeginRunHook", "CpuAmpOptimWrapper", "CpuDistributedDataParallel", "IterationSeedHook"]
 
 
 @HOOKS.register_module()
 class IterationSeedHook(Hook):
-    """Seeds torch anew in every iteration, so that a resumed run drops out the same values as one
-    that was never stopped.
+    """Seeds every iteration anew, so that a resumed run drops out the same values as one that was
+    never stopped.
     """
 
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: dict | None = None) -> None:
-        seed = (runner.seed or 0) + runner.rank
-        torch.manual_seed(seed * 1_000_003 + batch_idx)
+        seed_all(runner.seed or 0, runner.rank, runner.iter)
 
 
 class BeginRunHook(Hook):
@@ -50,33 +47,10 @@ class BeginRunHook(Hook):
             return
         self._begun = True
         folder, config = Path(runner.work_dir), Path(runner.cfg.filename or "").name
-        left = ("iter_*.pth", "epoch_*.pth", "best_*.pth", "last_checkpoint")
+        left = ("iter_*.pth", "epoch_*.pth", "best_*.pth", "last_checkpoint", "not_finite_*.pth")
         remove_run(folder, [*(left if self.overwrite else ()), *([config] if config else [])],
                    keep=runner.cfg.get("load_from") or "")
         runner.dump_config()
-
-
-class SaveOnInterruptHook(Hook):
-    """On Ctrl-C or SIGTERM, which ``interrupt`` catches: finish the iteration, save a checkpoint,
-    from which ``--resume`` continues, stop. A second signal stops at once, without saving.
-    """
-
-    priority = "LOWEST"  # after the hooks that still belong to the iteration
-
-    def __init__(self, interrupt: Interrupt):
-        self.interrupt = interrupt
-
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
-        if self.interrupt.name is None:
-            return
-        path = Path(runner.work_dir) / f"iter_{runner.iter + 1}.pth"
-        runner.save_checkpoint(str(path.parent), path.name, by_epoch=False)
-        if runner.rank == 0:
-            # Where mmengine looks for what to resume.
-            (path.parent / "last_checkpoint").write_text(str(path))
-            print_log(f"Interrupted: saved {path}; --resume continues from there.", "current")
-        raise KeyboardInterrupt(self.interrupt.name)
 
 
 @MODEL_WRAPPERS.register_module()

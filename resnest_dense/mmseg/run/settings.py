@@ -9,13 +9,16 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
+from mmengine.hooks import Hook
+from mmengine.runner import BaseLoop, Runner
 
 from resnest_dense.config_errors import explained
 from resnest_dense.data.labels.folder import read_classes
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.mmseg.config import load_config
+from resnest_dense.mmseg.parts.checkpoints import RunCheckpointHook
 from resnest_dense.mmseg.parts.training import BeginRunHook
+from resnest_dense.mmseg.run.order import OrderedLoader
 
 __all__ = ["add_arguments", "build_runner", "read_config"]
 
@@ -113,11 +116,29 @@ def _use_folders(cfg: Config, args: argparse.Namespace,
 
 
 class _Runner(Runner):
-    """mmengine's, which leaves the config of another run in the work dir alone."""
+    """mmengine's, which leaves the config of another run in the work dir alone, and goes on with
+    one as if it had never stopped."""
 
     def dump_config(self) -> None:
         if not Path(self.work_dir, Path(self.cfg.filename or "").name).is_file():
             super().dump_config()
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        if isinstance(loop, dict) and isinstance(loaded := vars(self)["_train_dataloader"], dict):
+            by_epoch = loop.get("by_epoch", loop.get("type") == "EpochBasedTrainLoop")
+            loader = self.build_dataloader(
+                loaded, seed=self.seed,
+                diff_rank_seed=self._randomness_cfg.get("diff_rank_seed", False))
+            self._train_dataloader = OrderedLoader(
+                loader, lambda: (self.iter, self.epoch), by_epoch=by_epoch, seed=self.seed,
+                rank=self.rank)
+        return super().build_train_loop(loop)
+
+    def register_hook(self, hook: Hook | dict, priority: Any = None) -> None:
+        if isinstance(hook, dict) and hook.get("type") == "CheckpointHook":
+            hook = RunCheckpointHook(**{key: value for key, value in hook.items()
+                                        if key not in ("type", "priority", "_scope_")})
+        super().register_hook(hook, priority)
 
 
 def build_runner(cfg: Config, *loops: str, overwrite: bool = False) -> Runner:

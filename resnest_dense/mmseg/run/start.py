@@ -1,7 +1,6 @@
 """Whether a training run may begin or go on in its work dir, where nothing is changed before."""
 
 import ast
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from resnest_dense.base.runs import (
 )
 from resnest_dense.errors import ResNeStError
 from resnest_dense.mmseg.loading import checkpoint_classes, fit_checkpoint
+from resnest_dense.mmseg.parts.checkpoints import checkpoints_in
 
 __all__ = ["check_run"]
 
@@ -36,11 +36,12 @@ def check_run(cfg: Config, *, resume: bool, overwrite: bool) -> bool:
         ResNeStError: a new run where there is one, or a run that would go on with other classes or
             another model.
     """
-    checkpoint = _last_checkpoint(Path(cfg.work_dir))
-    cfg.resume = goes_on(cfg.work_dir, checkpoint, resume=resume, overwrite=overwrite,
-                         key="--work-dir")
+    files = checkpoints_in(cfg.work_dir)
+    cfg.resume = goes_on(cfg.work_dir, next(iter(files.find()), None), resume=resume,
+                         overwrite=overwrite, key="--work-dir")
     if not cfg.resume:
         return False
+    checkpoint = files.last_whole()
     cfg.load_from = str(checkpoint)
     remedy = ("Go on with the data and the config of that run, or start anew elsewhere: without "
               f"--resume, --work-dir another folder, --cfg-options load_from={checkpoint}.")
@@ -57,16 +58,11 @@ def check_run(cfg: Config, *, resume: bool, overwrite: bool) -> bool:
         lambda key: key.startswith("model.") and not {*key.split(".")} & {*_FREE}, remedy=remedy)
     if changed:
         print_log(f"--resume: the config has changed since: {changed}.")
+    if isinstance(meta.get("seed"), int):
+        # mmengine would take it once the loader has the order of another one.
+        cfg.randomness = {**(cfg.get("randomness") or {}), "seed": meta["seed"]}
     _compare_shapes(cfg, content, remedy)
     return _is_finished(cfg, meta)
-
-
-def _last_checkpoint(folder: Path) -> Path | None:
-    note = folder / "last_checkpoint"
-    if not note.is_file():
-        return None
-    path = Path(note.read_text().strip())
-    return path if path.is_file() else folder / path.name  # the folder has been moved
 
 
 def _changes(kept: str, given: str) -> dict[str, tuple[Any, Any]]:

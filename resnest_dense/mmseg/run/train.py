@@ -1,6 +1,8 @@
 """Training of a segmentor, as ``tools/mmseg_train.py`` starts it."""
 
 import argparse
+import os
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -9,9 +11,17 @@ from resnest_dense.base.interrupt import Interrupt
 from resnest_dense.base.runs import OVERWRITE
 from resnest_dense.config_errors import explained
 from resnest_dense.errors import ResNeStValueError
-from resnest_dense.mmseg.parts.training import SaveOnInterruptHook
+from resnest_dense.mmseg.parts.checkpoints import (
+    SaveOnInterruptHook,
+    ValidationMadeUpHook,
+    checkpoints_in,
+)
+from resnest_dense.mmseg.parts.divergence import StopAtNonFiniteHook
+from resnest_dense.mmseg.parts.training import IterationSeedHook
 from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
 from resnest_dense.mmseg.run.start import check_run
+from resnest_dense.training.faults import faults_told
+from resnest_dense.training.lock import training_in
 
 __all__ = ["make_parser", "run"]
 
@@ -44,14 +54,26 @@ def run(args: argparse.Namespace) -> None:
     with explained(cfg.filename):
         if check_run(cfg, resume=args.resume, overwrite=args.overwrite):
             return
+    # As torchrun and SLURM number the processes that train together.
+    first = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
     interrupt = Interrupt()
-    interrupt.catch()  # before the data workers are forked, whom Ctrl-C in a terminal reaches too
-    try:
-        runner = build_runner(cfg, "train_loop", "val_loop", overwrite=args.overwrite)
-        runner.register_hook(SaveOnInterruptHook(interrupt))
-        runner.train()
-    finally:
-        interrupt.release()
+    with training_in(cfg.work_dir, first=args.launcher == "none" or first):
+        interrupt.catch()  # before data workers are forked, whom Ctrl-C in a terminal reaches too
+        try:
+            with faults_told(Path(cfg.work_dir)):
+                _train(cfg, interrupt, overwrite=args.overwrite)
+        finally:
+            interrupt.release()
+
+
+def _train(cfg: Config, interrupt: Interrupt, *, overwrite: bool) -> None:
+    runner = build_runner(cfg, "train_loop", "val_loop", overwrite=overwrite)
+    for hook in (IterationSeedHook(), StopAtNonFiniteHook(), SaveOnInterruptHook(interrupt),
+                 ValidationMadeUpHook()):
+        runner.register_hook(hook)
+    if runner.rank == 0:
+        checkpoints_in(cfg.work_dir).remove_parts()
+    runner.train()
 
 
 def _use_amp(cfg: Config) -> None:

@@ -5,7 +5,8 @@ import os
 import signal
 import time
 
-from resnest_dense.d2.train.trainer import SaveOnInterrupt
+from resnest_dense.base.interrupt import Interrupt
+from resnest_dense.d2.train.hooks import SaveOnInterrupt
 
 
 def _sleep(seconds):
@@ -13,7 +14,7 @@ def _sleep(seconds):
 
 
 def test_forked_workers_end_by_sigterm_and_ignore_ctrl_c():
-    hook = SaveOnInterrupt(checkpointer=None)
+    hook = SaveOnInterrupt(None, Interrupt())
     hook.before_train()
     try:
         workers = [multiprocessing.get_context("fork").Process(target=_sleep, args=(s,))

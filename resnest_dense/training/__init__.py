@@ -1,0 +1,1 @@
+"""What keeps a training run: its random numbers, order, checkpoints and folder; no framework."""
