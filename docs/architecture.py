@@ -18,14 +18,14 @@ PAGE = PACKAGE.parent / "ARCHITECTURE.md"
 # its own, and none beside it.
 LAYERS = (
     ("errors",),
-    ("architectures", "base", "configs", "registry"),
+    ("architectures", "base", "configs", "doctor", "registry"),
     ("config_errors",),
     ("ops",),
     ("inference",),
     ("nn",),
     ("weights",),
     ("create",),
-    ("analysis", "data", "doctor", "preflight", "training"),
+    ("analysis", "data", "preflight", "training"),
     ("imagenet", "published", "runtime"),
     ("exporting", "integrations"),
     ("d2", "mmseg", "serve"),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
 from detectron2.modeling import build_model
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from resnest_dense.base.runs import changed_settings, check_settings, goes_on, r
 from resnest_dense.d2.classes import Classes, classes_in, set_classes, write_classes
 from resnest_dense.d2.train.checkpoints import BEST, checkpoints_in
 from resnest_dense.errors import ResNeStError, listed
+from resnest_dense.training.record import RECORD, keep_record
 from resnest_dense.weights.files import read_checkpoint
 
 __all__ = ["Done", "begin_run", "check_run", "measured_weights", "save_config"]
@@ -23,7 +25,9 @@ _CONFIG = "config.yaml"
 _LOG = "metrics.json"
 # What a run writes, and another one in its place would be mixed up with.
 _LEFT = ("model_[0-9]*.pth", "model_final.pth", BEST, "last_checkpoint", "results.json",
-         "classes.json", "events.out.tfevents.*", "not_finite_*.pth")
+         "classes.json", "events.out.tfevents.*", "not_finite_*.pth", RECORD)
+# Where the metadata of a set says that its files are.
+_FILES = ("json_file", "image_root", "panoptic_json", "panoptic_root", "sem_seg_root")
 # Settings that decide what the network is, and those among them that do not.
 _MODEL = re.compile(r"MODEL\.|INPUT\.FORMAT$")
 _FREE = re.compile(r"MODEL\.(WEIGHTS|DEVICE)$|COMPILE$|CHECKPOINT_STAGES$|_TEST$")
@@ -88,6 +92,11 @@ def begin_run(cfg: CfgNode, classes: Classes | None, *, overwrite: bool) -> None
     save_config(cfg)
     if classes:
         write_classes(cfg.OUTPUT_DIR, classes)
+    sets = {name: MetadataCatalog.get(name) for name in (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST)}
+    keep_record(cfg.OUTPUT_DIR, seed=cfg.SEED, config=CfgNode.load_cfg(cfg.dump()),
+                weights={"MODEL.WEIGHTS": cfg.MODEL.WEIGHTS},
+                data={name: [getattr(metadata, key) for key in _FILES if metadata.get(key)]
+                      for name, metadata in sets.items()})
 
 
 def _changes(cfg: CfgNode) -> dict[str, tuple]:

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
@@ -15,6 +16,7 @@ from resnest_dense.base.runs import remove_run
 from resnest_dense.mmseg.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPERS
 from resnest_dense.nn.sync_norm import replace_sync_batch_norms
 from resnest_dense.training.randomness import seed_all
+from resnest_dense.training.record import RECORD, keep_record
 
 __all__ = ["BeginRunHook", "CpuAmpOptimWrapper", "CpuDistributedDataParallel", "IterationSeedHook"]
 
@@ -47,10 +49,26 @@ class BeginRunHook(Hook):
             return
         self._begun = True
         folder, config = Path(runner.work_dir), Path(runner.cfg.filename or "").name
-        left = ("iter_*.pth", "epoch_*.pth", "best_*.pth", "last_checkpoint", "not_finite_*.pth")
+        left = ("iter_*.pth", "epoch_*.pth", "best_*.pth", "last_checkpoint", "not_finite_*.pth",
+                RECORD)
         remove_run(folder, [*(left if self.overwrite else ()), *([config] if config else [])],
                    keep=runner.cfg.get("load_from") or "")
         runner.dump_config()
+        sets = {"train": runner.train_dataloader}
+        if runner.val_loop is not None:
+            sets["val"] = runner.val_dataloader
+        start = runner.cfg.model.get("backbone", {}).get("init_cfg") or {}
+        keep_record(folder, seed=runner.seed, config=runner.cfg.to_dict(),
+                    weights={"load_from": runner.cfg.get("load_from"),
+                             "model.backbone.init_cfg.checkpoint": start.get("checkpoint")},
+                    data={name: _folders_of(loader.dataset) for name, loader in sets.items()})
+
+
+def _folders_of(dataset: Any) -> list[Path]:
+    """The folders that the files of a data set are in."""
+    entries = map(dataset.get_data_info, range(len(dataset)))
+    return sorted({Path(entry[key]).parent for entry in entries
+                   for key in ("img_path", "seg_map_path") if entry.get(key)})
 
 
 @MODEL_WRAPPERS.register_module()

@@ -16,6 +16,7 @@ from resnest_dense.d2.data.checks import check_datasets
 from resnest_dense.d2.train import make_parser, read_config, run
 from resnest_dense.d2.train.evaluation import build_evaluator
 from resnest_dense.d2.train.reordered import reorder_classes
+from resnest_dense.training.record import read_record
 
 MINI = ["--config-file", "resnest14_mask_rcnn_mini.yaml"]
 NAMES = ("ball", "box", "kite", "star", "ring")
@@ -59,6 +60,13 @@ def finished(tiny, tmp_path_factory):
 @pytest.fixture
 def out(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "run")
+
+
+def test_what_it_was_started_with_is_kept(finished, tiny):
+    start = read_record(finished)
+    assert start["config"]["SOLVER"]["MAX_ITER"] == 1 and start["seed"] >= 0
+    assert list(start["data"]) == ["own_train"] and start["versions"]["torch"]
+    assert [*start["data"]["own_train"]] == [str(tiny.train_json), str(tiny.train_images)]
 
 
 def content(folder):

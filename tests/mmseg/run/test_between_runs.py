@@ -12,6 +12,7 @@ from resnest_dense import ResNeStError
 from resnest_dense.mmseg.run import evaluate, train
 from resnest_dense.mmseg.run.predict import SegmentationPredictor
 from resnest_dense.mmseg.run.settings import read_config
+from resnest_dense.training.record import read_record
 
 CLASSES = '"dark", "middle", "light"'
 
@@ -35,6 +36,9 @@ def content(folder):
 def test_runs_in_a_used_folder(config, finished, capsys):
     before, text = content(finished), config.read_text()
     assert {"iter_1.pth", "tiny.py", "last_checkpoint"} <= {path.name for path in before}
+    start = read_record(finished)
+    assert start["config"]["train_cfg"]["max_iters"] == 1 and start["seed"] >= 0
+    assert any("names and sizes" in found for found in start["data"]["train"].values())
     with pytest.raises(ResNeStError, match="iter_1.pth: give --resume .* or --overwrite"):
         train_in(finished, config)
     for classes, words in (('"dark", "middle", "white"', "iter_1.pth: light; .*data: white"),

@@ -1,0 +1,39 @@
+"""Commands on the folders that training leaves."""
+
+import argparse
+import json
+
+__all__ = ["add_commands"]
+
+_WIDTH = 60  # characters of a value in the table
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds ``diff-runs``."""
+    command = commands.add_parser("diff-runs", help="what two training runs were started with "
+                                  "otherwise: config, seed, versions, commit, weights, data")
+    command.add_argument("one", help="folder of a run")
+    command.add_argument("other", help="folder of another run")
+    command.add_argument("--json", action="store_true", help="as JSON, values in full")
+    command.set_defaults(run=_diff_runs)
+
+
+def _diff_runs(args: argparse.Namespace) -> None:
+    from resnest_dense.training.record import differences, read_record
+
+    one, other = read_record(args.one), read_record(args.other)
+    found = differences(one, other)
+    if args.json:
+        print(json.dumps(found, indent=2))
+        return
+    for folder, record in ((args.one, one), (args.other, other)):
+        print(f"{folder}: {record['time']}, {' '.join(record['command'])}")
+    if not found:
+        print("They were started alike: config, seed, versions, commit, weights and data.")
+    for key, values in found.items():
+        print(key, *(f"  {_shorten(value)}" for value in values), sep="\n")
+
+
+def _shorten(value: object) -> str:
+    text = "not there" if value is None else str(value)
+    return text if len(text) <= _WIDTH else f"{text[:_WIDTH - 3]}..."
