@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["PART", "beside"]
+from resnest_dense.errors import ResNeStValueError
+
+__all__ = ["PART", "beside", "inside"]
 
 
 PART = ".part"  # behind the name of a file that is being written
@@ -28,6 +30,19 @@ def beside(path: str | os.PathLike, *, synced: bool = False) -> Iterator[Path]:
             _sync(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def inside(folder: str | os.PathLike, name: str) -> Path:
+    """Where a file goes that annotations name, in ``folder``.
+
+    Raises:
+        ResNeStValueError: a name that leads out of it.
+    """
+    path = Path(folder, name)
+    if not path.resolve().is_relative_to(Path(folder).resolve()):
+        raise ResNeStValueError(f"{name!r} leads out of {folder}, where it would be written: name "
+                                "files by paths below the folder of the set.")
+    return path
 
 
 def _sync(path: Path) -> None:

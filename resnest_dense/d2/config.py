@@ -5,13 +5,16 @@ import builtins
 import logging
 import os
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any
+from typing import Any, TextIO
 
+import yaml  # type: ignore[import-untyped]
 from detectron2.config import CfgNode, LazyConfig
 from detectron2.config import get_cfg as get_stock_cfg
 from omegaconf import DictConfig
 
+from resnest_dense.base.plain_yaml import PlainLoader
 from resnest_dense.config_errors import explained
 from resnest_dense.d2.config_keys import merge_file, merge_overrides, require_keys
 from resnest_dense.errors import ResNeStValueError, near
@@ -38,6 +41,9 @@ def load_lazy_config(path: str | PurePath, overrides: Sequence[str] = ()) -> Dic
     stock_import = builtins.__import__
     try:
         with explained(path):
+            if not str(path).endswith(".py"):  # which detectron2 reads with whatever code is in it
+                with open(path, encoding="utf-8") as file:
+                    yaml.load(file, PlainLoader)
             cfg = LazyConfig.load(str(path))
     finally:
         # Where the file raises, detectron2 (0.6, sources of 2026-06) leaves its own one in.
@@ -108,6 +114,15 @@ def get_cfg() -> CfgNode:
 
 class _ResNeStConfig(CfgNode):
     @classmethod
+    def _open_cfg(cls, filename: str) -> TextIO:
+        file = super()._open_cfg(filename)
+        if "!!python" not in (text := file.read()):
+            file.seek(0)
+            return file
+        file.close()
+        return StringIO(yaml.safe_dump(yaml.load(text, PlainLoader)))
+
+    @classmethod
     def load_yaml_with_base(cls, filename: str, allow_unsafe: bool = False) -> dict[str, Any]:
         name = os.fspath(filename)
         if name.endswith(".py"):
@@ -119,7 +134,7 @@ class _ResNeStConfig(CfgNode):
         with explained(name):
             if "://" not in name:
                 require_keys(name)
-            loaded = super().load_yaml_with_base(filename, allow_unsafe)
+            loaded = super().load_yaml_with_base(filename)  # no code, whatever allow_unsafe is
         return _read_as_official(loaded, filename)
 
     def merge_from_other_cfg(self, cfg_other: CfgNode) -> None:

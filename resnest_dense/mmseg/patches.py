@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.fileio.handlers import yaml_handler
 from mmengine.logging import HistoryBuffer, MMLogger
 from mmengine.model import BaseModel
 from mmengine.runner import checkpoint
@@ -30,6 +31,7 @@ from torch import Tensor, nn
 from torchvision.ops import nms
 
 from resnest_dense.base.patching import Patch
+from resnest_dense.base.plain_yaml import PlainLoader
 from resnest_dense.data.images import open_image
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.mmseg.loading import check_input, fit_state, note_source, unwrap
@@ -175,6 +177,9 @@ PATCHES = [
           reason="since torch 2.6 the log in a run's checkpoint is refused, so that testing and "
           "resuming fail; and only here it is known which file weights are from",
           until="mmengine (0.10.7) keeps plain data in its checkpoints and names the file"),
+    Patch(yaml_handler, "Loader", PlainLoader,
+          reason="any Python in a tag of a YAML config was run",
+          until="mmengine (0.10.7) reads YAML with a safe loader"),
     Patch(checkpoint, "load_state_dict", _load,
           reason="load_from, resume and init_model end here, where names that fit nowhere are only "
           "warned of: a ResNeSt of another layout would stay random",

@@ -2,18 +2,25 @@
 
 import hashlib
 import http.client
+import ipaddress
+import socket
 import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-__all__ = ["AddressFailed", "ConnectionCut", "Digests", "Progress", "receive", "unpack"]
+__all__ = ["AddressFailed", "ConnectionCut", "Digests", "Progress", "Redirects", "receive",
+           "unpack"]
 
 Progress = Callable[[int, int | None], None]
 
 _TIMEOUT = 30  # seconds without a byte
 _CHUNK = 1 << 20
+# Weights of an archive, in bytes, and as a multiple of what they take in it.
+_LARGEST, _DENSEST = 1 << 34, 100
 # Where the publisher does not say which digest it gives, any of these will do.
 _KINDS = {"sha256": ("sha256",), "sha1": ("sha1",), "unstated": ("sha256", "sha1", "md5")}
 
@@ -100,6 +107,10 @@ def unpack(archive: Path, name: str, part: Path, *, digests: Digests) -> None:
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(name) as member, \
                 open(part, "wb") as file:
+            said = opened.getinfo(name)  # which zipfile reads no byte beyond
+            if said.file_size > _LARGEST or said.file_size > _DENSEST * said.compress_size:
+                raise AddressFailed(f"its archive makes {said.file_size} bytes of "
+                                    f"{said.compress_size}, as no weights do")
             while chunk := member.read(_CHUNK):
                 file.write(chunk)
                 digests.update(chunk)
@@ -109,13 +120,39 @@ def unpack(archive: Path, name: str, part: Path, *, digests: Digests) -> None:
         archive.unlink()
 
 
+class Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows an address where a catalog may have been meant to lead: not to another scheme, but
+    for https in place of http, and not from the open net to a private host."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any,
+                         newurl: str) -> urllib.request.Request | None:
+        old, new = urlsplit(req.full_url), urlsplit(newurl)
+        if new.scheme not in (old.scheme, "https"):
+            raise urllib.error.URLError(f"it redirects from {old.scheme} to {newurl}, another "
+                                        "scheme; not followed")
+        if _is_private(new.hostname) and not _is_private(old.hostname):
+            raise urllib.error.URLError(f"it redirects to {newurl}, a private host; not followed")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _is_private(host: str | None) -> bool:
+    try:
+        found = socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError):
+        return False  # it cannot be reached either
+    return any(not ipaddress.ip_address(entry[4][0]).is_global for entry in found)
+
+
+_OPENER = urllib.request.build_opener(Redirects)
+
+
 def _open(address: str, start: int) -> http.client.HTTPResponse:
     headers = {"User-Agent": "resnest_dense"}
     if start:
         headers["Range"] = f"bytes={start}-"
     request = urllib.request.Request(address, headers=headers)
     try:
-        return urllib.request.urlopen(request, timeout=_TIMEOUT)
+        return _OPENER.open(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         if start and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return _open(address, 0)

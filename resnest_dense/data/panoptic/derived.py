@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from resnest_dense.base.files import inside
 from resnest_dense.base.progress import progress
 from resnest_dense.data.panoptic import reading
 
@@ -44,7 +45,7 @@ def write_stuff_labels(panoptic_json: str | Path, panoptic_root: str | Path, out
         semantic = np.full(ids.shape, reading.UNLABELLED, dtype=np.uint8)
         for segment in entry["segments_info"]:
             semantic[ids == segment["id"]] = labels.get(segment["category_id"], 0)
-        path = out / entry["file_name"]
+        path = inside(out, entry["file_name"])
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(semantic).save(path, format="PNG")
 
