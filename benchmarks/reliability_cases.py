@@ -1,6 +1,7 @@
 """Tiny training runs of each framework that `benchmarks.reliability` kills."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,15 @@ import torch
 from PIL import Image
 
 from demo.mini_coco import write_mini_coco
+from resnest_dense import architectures
 from resnest_dense.configs import find_config
 from resnest_dense.d2.train import make_parser as detection_parser
 from resnest_dense.d2.train import run as run_detection
 from resnest_dense.mmseg.run import train as segmentation
 
 warnings.filterwarnings("ignore")
+architectures._ARCHITECTURES["resnest_tiny"] = replace(
+    architectures.get_architecture("resnest14"), bottleneck_width=8, stem_width=8)
 _SMALL = {"SOLVER.IMS_PER_BATCH": 2, "INPUT.MIN_SIZE_TRAIN": "(64,)", "INPUT.MIN_SIZE_TEST": 64,
           "MODEL.RESNETS.WIDTH_PER_GROUP": 8, "MODEL.RESNETS.STEM_WIDTH": 8,
           "MODEL.FPN.OUT_CHANNELS": 32, "MODEL.WEIGHTS": "''", "MODEL.BACKBONE.FREEZE_AT": 0,
@@ -21,7 +25,8 @@ _SMALL = {"SOLVER.IMS_PER_BATCH": 2, "INPUT.MIN_SIZE_TRAIN": "(64,)", "INPUT.MIN
 _SEGMENTATION = '''
 _base_ = ["{base}"]
 model = dict(
-    data_preprocessor=dict(size=(32, 32)), backbone=dict(init_cfg=None),
+    data_preprocessor=dict(size=(32, 32)),
+    backbone=dict(architecture="resnest_tiny", init_cfg=None),
     decode_head=dict(channels=16, num_classes=3), auxiliary_head=dict(channels=16, num_classes=3))
 train_pipeline = [
     dict(type="LoadImageFromFile"), dict(type="LoadAnnotations"),
@@ -109,9 +114,9 @@ class Segmentation:
         content = torch.load(path, weights_only=False)
         known = content["message_hub"]["runtime_info"]
         [best] = Path(out).glob("best_*.pth")
-        return {key: content[key] for key in ("state_dict", "ema_state_dict", "optimizer",
-                                              "param_schedulers")} | {
-            "score": known["best_score"], "best": torch.load(best, weights_only=False)["state_dict"]}
+        kept = ("state_dict", "ema_state_dict", "optimizer", "param_schedulers")
+        return {"score": known["best_score"], **{key: content[key] for key in kept},
+                "best": torch.load(best, weights_only=False)["state_dict"]}
 
 
 CASES = {case.name: case for case in (
