@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from resnest_dense.training.randomness import seeded
@@ -27,7 +28,9 @@ class ResumableLoader(DataLoader):
     def __init__(self, dataset: Dataset, plan: Iterable[Sequence[int]], *, seed: int, rank: int,
                  **options: Any):
         self.order = _Order(plan)
-        super().__init__(_Placed(dataset, seed, rank), batch_sampler=self.order, **options)
+        # With a generator of its own torch draws nothing from that of the process.
+        super().__init__(_Placed(dataset, seed, rank), batch_sampler=self.order,
+                         generator=torch.Generator(), **options)
 
     @property
     def first(self) -> int:

@@ -40,7 +40,8 @@ class FiniteWatch:
         self.model = model
         self._images = images
         self._mark = mark
-        bare_model(model).register_forward_hook(self._remember, with_kwargs=True)
+        bare_model(model).register_forward_pre_hook(self._remember_call, with_kwargs=True)
+        bare_model(model).register_forward_hook(self._remember_losses)
         self._call: tuple[tuple, dict] = ((), {})
         self._losses: Mapping[str, Tensor] = {}
 
@@ -59,12 +60,15 @@ class FiniteWatch:
         if not reason and gradients and not self._norm().isfinite():
             reason = "a gradient"
         if _anywhere(bool(reason), losses.device):
-            told = self._tell(step(), reason) if reason else ""
+            told = self.tell(step(), f"{reason} is not finite") if reason else ""
             raise ResNeStError(" ".join(filter(None, _gathered(told))))
 
-    def _remember(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
+    def _remember_call(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
+        if module.training:
+            self._call, self._losses = (args, kwargs), {}
+
+    def _remember_losses(self, module: nn.Module, args: tuple, output: Any) -> None:
         if module.training and isinstance(output, Mapping):
-            self._call = args, kwargs
             self._losses = {name: value.detach() for name, value in self._read(output)}
 
     def _read(self, output: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
@@ -77,16 +81,19 @@ class FiniteWatch:
         # A limit without an end leaves every gradient as it is.
         return nn.utils.clip_grad_norm_(self.model.parameters(), float("inf"))
 
-    def _tell(self, step: Step, reason: str) -> str:
-        parts = listed(f"{name} {value.item():.4g}" for name, value in self._losses.items())
-        names = listed(map(str, self._images(*self._call[0], **self._call[1])))
+    def tell(self, step: Step, what: str) -> str:
+        """Keeps the last batch in the folder of the run; all that is known of ``what`` went wrong
+        with it, in words."""
+        (args, kwargs), losses = self._call, self._losses
+        parts = listed(f"{name} {value.item():.4g}" for name, value in losses.items())
+        names = listed(map(str, self._images(*args, **kwargs)))
         place = step.folder / f"not_finite_{step.iteration:07d}_{_rank()}.pth"
-        write_checkpoint({"args": self._call[0], "kwargs": self._call[1], "images": names,
+        write_checkpoint({"args": args, "kwargs": kwargs, "images": names,
                           "iteration": step.iteration}, place)
-        return (f"Iteration {step.iteration}: {reason} is not finite, and nothing was learned from "
-                f"it: {parts}; learning rate {step.rate:g}; images {names}. "
+        return (f"Iteration {step.iteration}: {what}, and nothing was learned from it"
+                f"{f': {parts}' if parts else ''}; learning rate {step.rate:g}; images {names}. "
                 f"{self._find(step)} The batch is in {place}; the checkpoints are as they were. "
-                "Look at its images and boxes, lower the rate, lengthen the warm-up or clip the "
+                "Look at its images and labels, lower the rate, lengthen the warm-up or clip the "
                 "gradients.")
 
     def _find(self, step: Step) -> str:
@@ -109,16 +116,21 @@ class FiniteWatch:
         broken = [name for name, value in model.named_parameters() if not value.isfinite().all()]
         if broken:
             return f"Weights are not finite any more: {listed(broken, most=3)}."
-        hooks = [module.register_forward_hook(
-            hook(f"{name or 'the model'} ({type(module).__name__})"))
-            for name, module in model.named_modules()]
+        hooks = [module.register_forward_hook(hook(f"{name} ({type(module).__name__})"))
+                 for name, module in model.named_modules() if name]
         try:
             step.seed()
+            args, kwargs = self._call
             with step.precision():
-                losses = dict(self._read(model(*self._call[0], **self._call[1])))
+                losses = dict(self._read(model(*args, **kwargs)))
+            if not found and not all(value.isfinite() for value in losses.values()):
+                found.append("The outputs of all its modules are finite, and what the model makes "
+                             "of them is not.")
             if not found:
                 torch.stack([value for value in losses.values() if value.requires_grad]
                             ).sum().backward()
+        except FloatingPointError:  # detectron2's own, by which time it is found
+            pass
         finally:
             for one in hooks:
                 one.remove()

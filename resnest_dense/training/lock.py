@@ -90,8 +90,10 @@ def _lives(owner: dict) -> bool:
 
 
 def _started(pid: int) -> str:
-    """When a process began, in ticks since the machine did; "" where nobody tells."""
+    """When a process began, in ticks since the machine did; "" where nobody tells, "Z" of one that
+    has ended and whose parent has not asked."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "Z" if fields[0] == "Z" else fields[19]
     except (OSError, IndexError):
         return ""

@@ -14,6 +14,7 @@ from detectron2.engine.hooks import EvalHook, PreciseBN
 from detectron2.utils import comm
 
 from resnest_dense.base.interrupt import Interrupt
+from resnest_dense.errors import ResNeStError
 from resnest_dense.training.divergence import FiniteWatch, SkippedSteps, Step
 from resnest_dense.training.randomness import seed_all
 
@@ -112,6 +113,11 @@ class StopAtNonFinite(HookBase):
         if self._scaler is not None:
             self._look_at_scale()
         self._watch.check(self._step, gradients=self._scaler is None)
+
+    def explain(self, error: FloatingPointError) -> ResNeStError:
+        """What to raise for an error of a model that looks at its own numbers."""
+        what = str(error).partition("\n")[0].rstrip(".")
+        return ResNeStError(self._watch.tell(self._step(), what))
 
     def _look_at_scale(self) -> None:
         # The scale changes after the step, so what is seen here is of the step before.

@@ -71,7 +71,8 @@ class Trainer(DefaultTrainer):
         self.interrupt = Interrupt()
         self._best: tuple[float, int] | None = None  # metric, and iterations that had it
         super().__init__(cfg)
-        self._trainer.register_hooks([StopAtNonFinite(self)])
+        self._stop = StopAtNonFinite(self)
+        self._trainer.register_hooks([self._stop])
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
@@ -157,6 +158,12 @@ class Trainer(DefaultTrainer):
     def train(self) -> OrderedDict | None:
         with faults_told(Path(self.cfg.OUTPUT_DIR), quiet="detectron2.engine.train_loop"):
             return super().train()
+
+    def run_step(self) -> None:
+        try:
+            super().run_step()
+        except FloatingPointError as error:  # of proposals that are no numbers
+            raise self._stop.explain(error) from error
 
     def _test(self) -> OrderedDict:
         evaluators = _build_evaluators(self.cfg, "inference", self._classes())

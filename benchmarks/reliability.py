@@ -1,0 +1,182 @@
+"""Training runs that are killed at random moments, each resumed and compared with one that was not.
+
+    python -m benchmarks.reliability --kills 100        # of each case; minutes to half an hour
+
+One process imports the frameworks and forks the runs, so that a kill costs seconds. A run is killed
+by SIGKILL: a third of the kills wait for a checkpoint to be half written, the others come at any
+moment, also while it starts. It is resumed with another number of data workers, until it ends; then
+another one begins, until the kills are used up. Weights, optimizer and what else is in the last
+checkpoint must be those of the run that was left alone, bit for bit.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.reliability_cases import CASES
+from resnest_dense.analysis import describe_machine
+
+RESULTS = Path(__file__).parent / "results"
+_LONGEST = 600  # seconds of a run between two kills
+
+
+def fork(case, out, *, resume, workers, log):
+    """Starts or resumes a run in a process of its own; returns its number."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        with open(log, "a") as file:
+            for stream in (1, 2):
+                os.dup2(file.fileno(), stream)
+        case.train(out, resume=resume, workers=workers)
+        status = 0
+    except BaseException as error:
+        print(f"ended by {type(error).__name__}: {error}", flush=True)
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def ended(pid):
+    """The exit status of a process, None while it runs."""
+    done, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if done else None
+
+
+def require(status, out):
+    """Stops where a run has failed that nobody killed."""
+    if status:
+        text = "".join(Path(f"{out}.log").read_text().splitlines(keepends=True)[-40:])
+        raise SystemExit(f"{text}\n{out.name} ended with exit code {status}.")
+
+
+def half_written(out):
+    return any(path.stat().st_size for path in out.glob("*.pth.part") if path.exists())
+
+
+def kill_at_random(pid, out, rng, usual):
+    """Lets a run go on for a random time; returns how it ended, "done" or the kind of the kill."""
+    writing = rng.random() < 1 / 3
+    start, limit = time.monotonic(), _LONGEST if writing else rng.uniform(0, 2 * usual)
+    later = rng.uniform(0, 0.05)  # into the writing
+    while time.monotonic() - start < limit:
+        status = ended(pid)
+        if status is not None:
+            require(status, out)
+            return "done"
+        if writing and half_written(out):
+            time.sleep(later)
+            break
+        time.sleep(0.002)
+    half = half_written(out)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return "in a checkpoint" if half else "elsewhere"
+
+
+def compare(one, other, path=""):
+    """Names of what is not the same, bit for bit."""
+    if isinstance(one, torch.Tensor):
+        same = one.dtype == other.dtype and torch.equal(one, other)
+    elif isinstance(one, dict):
+        if one.keys() != other.keys():
+            return [f"{path}: other keys"]
+        return [name for key in one for name in compare(one[key], other[key], f"{path}/{key}")]
+    elif isinstance(one, (list, tuple)):
+        return [name for i, pair in enumerate(zip(one, other, strict=True))
+                for name in compare(*pair, f"{path}/{i}")]
+    else:
+        same = bool(np.all(one == other))
+    return [] if same else [path]
+
+
+def soak(case, kills, folder, rng):
+    """Kills runs of a case that many times; returns what was seen."""
+    case.prepare(folder)
+    whole = folder / "whole"
+    begin = time.monotonic()
+    pid = fork(case, whole, resume=False, workers=0, log=f"{whole}.log")
+    _, status = os.waitpid(pid, 0)
+    require(status, whole)
+    usual = (time.monotonic() - begin) / 12  # so that most kills find a new checkpoint
+    wanted = case.state(whole)
+    seen = {"in a checkpoint": 0, "elsewhere": 0}
+    runs, different = 0, []
+    while sum(seen.values()) < kills or runs == 0:
+        out, resume = folder / f"killed_{runs}", False
+        while True:
+            workers = rng.choice((0, 0, 1, 2))
+            pid = fork(case, out, resume=resume, workers=workers, log=f"{out}.log")
+            if sum(seen.values()) >= kills:
+                _, status = os.waitpid(pid, 0)
+                require(status, out)
+                break
+            how = kill_at_random(pid, out, rng, usual)
+            if how == "done":
+                break
+            seen[how] += 1
+            # Without a checkpoint there is nothing to go on from; --resume begins then.
+            resume = True
+            print(f"{case.name}: kill {sum(seen.values())}, {how}", flush=True)
+        differences = compare(wanted, case.state(out))
+        different += [f"run {runs}: {name}" for name in differences]
+        runs += 1
+        print(f"{case.name}: run {runs} ended, {len(differences)} differences", flush=True)
+        if not differences:
+            shutil.rmtree(out)
+    return {"case": case.name, "framework": case.framework, "iterations": case.iterations,
+            "period": case.period, "kills": sum(seen.values()), "how": seen, "runs": runs,
+            "different": different, "minutes": round((time.monotonic() - begin) / 60, 1),
+            "machine": describe_machine()}
+
+
+def page(rows):
+    lines = ["# Reliability", "",
+             "Runs killed by SIGKILL at random moments and resumed, against one of the same seed "
+             "that was left alone:", "`make soak`, which runs `python -m benchmarks.reliability` "
+             "(CPU, tiny networks and images).", "",
+             "| case | iterations, checkpoint every | kills | of them in mid-write | runs ended | "
+             "not bit-identical | minutes |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        lines.append(f"| {row['case']} | {row['iterations']}, {row['period']} | {row['kills']} | "
+                     f"{row['how']['in a checkpoint']} | {row['runs']} | {len(row['different'])} | "
+                     f"{row['minutes']} |")
+    return "\n".join([*lines, "", f"Machine: {rows[0]['machine']}.", ""])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=100, help="of each case")
+    parser.add_argument("--cases", nargs="+", default=[*CASES], choices=[*CASES])
+    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    path = args.out / "reliability.json"
+    known = json.loads(path.read_text()) if path.exists() else []
+    rows = {row["case"]: row for row in known}
+    for name in args.cases:
+        with tempfile.TemporaryDirectory(prefix="reliability_") as folder:
+            row = soak(CASES[name], args.kills, Path(folder), random.Random(args.seed))
+        rows[name] = row
+        path.write_text(json.dumps([*rows.values()], indent=1) + "\n")
+        (args.out / "reliability.md").write_text(page([*rows.values()]))
+        if row["different"]:
+            sys.exit(f"{name} is not bit-identical: {row['different'][:5]}")
+
+
+if __name__ == "__main__":
+    main()
