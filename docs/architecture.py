@@ -26,7 +26,7 @@ LAYERS = (
     ("weights",),
     ("create",),
     ("analysis", "data", "doctor", "preflight"),
-    ("imagenet", "published", "runtime"),
+    ("comparison", "imagenet", "published", "runtime"),
     ("exporting",),
     ("d2", "mmseg", "serve"),
     ("frameworks",),
