@@ -132,7 +132,7 @@ def _start(member: Member) -> str:
 
 
 def _with_spread(values: Sequence[float]) -> str:
-    return f"{sum(values) / len(values):.2f} ± {_cell(spread(values), 2)}"
+    return f"{_cell(sum(values) / len(values), 2)} ± {_cell(spread(values), 2)}"
 
 
 def _number(value: float) -> float | None:

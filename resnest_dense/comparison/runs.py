@@ -3,10 +3,12 @@
 import json
 import os
 import queue
+import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,16 +108,29 @@ def train_all(runs: Sequence[Run], recipe: Recipe, places: Sequence[Mapping[str,
         finally:
             free.put(place)
 
-    with ThreadPoolExecutor(len(places)) as pool:
+    with _terminable(), ThreadPoolExecutor(len(places)) as pool:
         futures = {pool.submit(work, run): run for run in runs}
         try:
             for future in as_completed(futures):
                 tell(futures[future], future.result())
-        except BaseException:  # Ctrl-C too
+        except BaseException:  # Ctrl-C and SIGTERM too
             for future in futures:
                 future.cancel()
             processes.stop()
             raise
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Inside: SIGTERM is what Ctrl-C is, as processes in a group of their own would go on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _train(run: Run, recipe: Recipe, place: Mapping[str, str],

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -79,7 +78,7 @@ def compare_pairs(scores: Mapping[str, Sequence[float]]) -> list[Difference]:
 
 def spread(values: Sequence[float]) -> float:
     """The standard deviation of a sample; NaN for one of a single value."""
-    return statistics.stdev(values) if len(values) > 1 else math.nan
+    return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
 
 def _holm(found: Sequence[float]) -> list[float]:

@@ -77,7 +77,7 @@ class DetectorRecipe(Recipe):
         else:
             log = out / _METRICS_FILE
             rows = [json.loads(line) for line in log.read_text().splitlines()]
-            found = {key: value for row in rows if row["iteration"] == self._cfg.SOLVER.MAX_ITER - 1
+            found = {key: value for row in rows if row["iteration"] == self._cfg.SOLVER.MAX_ITER
                      for key, value in row.items()}
         return {name: found[key] for name, key in _SCORES.items() if key in found}
 
