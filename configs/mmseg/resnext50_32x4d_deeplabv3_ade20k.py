@@ -2,4 +2,5 @@
 
 _base_ = "./_base_/official_ade20k.py"
 
-model = dict(backbone=dict(architecture="resnext50_32x4d", init_cfg=dict(checkpoint="resnext50_32x4d")))
+model = dict(backbone=dict(
+    architecture="resnext50_32x4d", init_cfg=dict(checkpoint="resnext50_32x4d")))

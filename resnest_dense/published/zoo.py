@@ -94,9 +94,9 @@ def _configs_table(framework: str, figures: Mapping[str, Figures]) -> str:
         published, file, source = "", "", ""
         if experiment is not None:
             published, source = _metrics(experiment.metrics), experiment.source
-            if experiment.recipe:
-                published += f" (another recipe: {experiment.recipe})"
             file = "none published"
+            if experiment.recipe:
+                published, file = f"{published} (another recipe: {experiment.recipe})", ""
             if experiment.checkpoint is not None:
                 file, note = _file(experiment.checkpoint), experiment.checkpoint.note
                 source += f". {note}" if note else ""
