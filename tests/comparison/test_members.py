@@ -1,9 +1,8 @@
 """What members start from: weights of their own network, of one recipe, or none at all."""
 
-import json
-
 import pytest
 import torch
+from own_catalog import write_catalog
 
 from resnest_dense import create_backbone
 from resnest_dense.cli import main
@@ -28,16 +27,9 @@ def known(files, monkeypatch, tmp_path):
     """Puts the files into a catalog, each with the recipe that is given for it."""
 
     def write(*recipes):
-        entries = {f"own_{name}": {"file": f"{name}-own.pth", "architecture": name,
-                                   "recipe": recipe, "metrics": {"top1": 70.5, "crop": 224}}
-                   for name, recipe in zip(NETWORKS, recipes)}
-        data = {"contracts": {"rgb": {"channel_order": "RGB", "value_range": 1,
-                                      "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.2]}},
-                "addresses": {},
-                "families": [{"title": "ours", "layout": "ours", "contract": "rgb",
-                              "dataset": "imagenet", "addresses": [], "entries": entries}]}
-        (tmp_path / "catalog.json").write_text(json.dumps(data))
-        monkeypatch.setenv("RESNEST_DENSE_CATALOG", str(tmp_path / "catalog.json"))
+        write_catalog(tmp_path / "catalog.json", monkeypatch, {
+            f"own_{name}": {"file": f"{name}-own.pth", "architecture": name, "recipe": recipe}
+            for name, recipe in zip(NETWORKS, recipes)})
         return files
 
     return write
