@@ -40,9 +40,13 @@ def compare(recipe: Recipe, members: Sequence[Member], *, config: str, seeds: in
     """
     if not 1 <= seeds <= MOST_SEEDS:
         raise ResNeStValueError(f"--seeds {seeds}: use a number from 1 to {MOST_SEEDS}.")
-    runs, analyses = _prepare(recipe, members, seeds, out)
+    runs = _plan(recipe, members, seeds, out)
+    # Raises for runs of other settings, before anything is written.
     scores: dict[tuple[str, int], Mapping[str, float]] = {
         (run.network, run.seed): run.scores() for run in runs}
+    configs = {run.network: run.config for run in runs}
+    analyses = {member.network: _write(recipe, member, configs[member.network])
+                for member in members}
     open_runs = [run for run in runs if not scores[run.network, run.seed]]
     print(f"{len(runs)} runs, {len(runs) - len(open_runs)} of them finished before: {out}",
           flush=True)
@@ -55,8 +59,7 @@ def compare(recipe: Recipe, members: Sequence[Member], *, config: str, seeds: in
 
         train_all(open_runs, recipe, devices(), tell)
     size = analyses[members[0].network].size
-    costs = _measure(recipe, {run.network: run.config for run in runs}, size, rounds) \
-        if rounds else {}
+    costs = _measure(recipe, configs, size, rounds) if rounds else {}
     rows = []
     for member in members:
         name, total = member.network, analyses[member.network].total
@@ -80,27 +83,22 @@ def write_comparison(found: Comparison, out: Path) -> list[Path]:
     return files
 
 
-def _prepare(recipe: Recipe, members: Sequence[Member], seeds: int, out: Path
-             ) -> tuple[list[Run], dict[str, Analysis]]:
-    """All runs, the first seed of each member first, and what the members' models cost; nothing is
-    written before the runs in ``out`` are known to be of these settings."""
-    configs = {member.network: out / member.network / f"config{recipe.suffix}"
-               for member in members}
-    settings, analyses = {}, {}
+def _plan(recipe: Recipe, members: Sequence[Member], seeds: int, out: Path) -> list[Run]:
+    """All runs, the first seed of each member first."""
+    settings = {}
     for member in members:
         with explained(member.network):
             settings[member.network] = recipe.settings(member)
-    runs = [Run(name, seed, configs[name], settings[name])
-            for seed in range(seeds) for name in configs]
-    for run in runs:
-        run.scores()
-    for member in members:
-        path = configs[member.network]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with explained(member.network):
-            recipe.write(member, path)
-            analyses[member.network] = recipe.analyze(path)
-    return runs, analyses
+    return [Run(name, seed, out / name / f"config{recipe.suffix}", settings[name])
+            for seed in range(seeds) for name in settings]
+
+
+def _write(recipe: Recipe, member: Member, config: Path) -> Analysis:
+    """Writes a member's config, and builds its model, for what it costs."""
+    config.parent.mkdir(parents=True, exist_ok=True)
+    with explained(member.network):
+        recipe.write(member, config)
+        return recipe.analyze(config)
 
 
 def _measure(recipe: Recipe, configs: Mapping[str, Path], size: tuple[int, int],

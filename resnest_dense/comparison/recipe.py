@@ -21,14 +21,14 @@ class Member:
     Args:
         network: one of :func:`resnest_dense.list_architectures`.
         weights: a catalog name, a path or an address; "" for random ones.
-        recipe: how those were trained, in words.
+        recipe: how those were trained, in words; "" for random ones.
         top1: their ImageNet accuracy in percent, where it is published.
         contract: the input that they were trained on, where it is known.
     """
 
     network: str
     weights: str = ""
-    recipe: str = "random"
+    recipe: str = ""
     top1: float | None = None
     contract: InputContract | None = None
 

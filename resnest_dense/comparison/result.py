@@ -91,9 +91,10 @@ class Comparison:
 
     def text(self) -> str:
         """The tables in Markdown, which is readable as it is."""
-        heads = ["network", "starts from", "top-1", "M parameters", "G MACs", "images/s",
-                 "training MB", *self.metrics]
-        rows = [[row.member.network, _start(row.member), _cell(row.member.top1, 2),
+        heads = ["network", "weights", "their recipe", "top-1", "M parameters", "G MACs",
+                 "images/s", "training MB", *self.metrics]
+        rows = [[row.member.network, row.member.weights or "random", row.member.recipe or "-",
+                 _cell(row.member.top1, 2),
                  _cell(row.parameters / 1e6, 2), _cell(row.macs / 1e9, 2), _cell(row.speed, 2),
                  _cell(row.peak_bytes and row.peak_bytes / 1e6, 0),
                  *(_with_spread(row.scores[metric]) for metric in self.metrics)]
@@ -125,10 +126,6 @@ class Comparison:
                  "differ" if pair.differs else "not told from noise"]
                 for pair in self.pairs[metric]]
         return _table([metric, "mean", "spread", "p", "corrected", ""], rows)
-
-
-def _start(member: Member) -> str:
-    return f"{member.weights} ({member.recipe})" if member.weights else member.recipe
 
 
 def _with_spread(values: Sequence[float]) -> str:

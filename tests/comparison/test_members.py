@@ -38,7 +38,7 @@ def known(files, monkeypatch, tmp_path):
 def test_all_start_from_scratch_by_default():
     members = make_members(NETWORKS, None)
     assert [(m.network, m.weights, m.recipe, m.top1, m.contract) for m in members] == [
-        (name, "", "random", None, None) for name in NETWORKS]
+        (name, "", "", None, None) for name in NETWORKS]
 
 
 def test_weights_of_one_recipe_are_alike(known):

@@ -26,9 +26,9 @@ def cells(text, name):
 
 def test_the_table_has_costs_start_and_scores():
     text = comparison().text()
-    assert cells(text, "network") == ["network", "starts from", "top-1", "M parameters", "G MACs",
-                                      "images/s", "training MB", "box AP", "mask AP"]
-    assert cells(text, "b") == ["b", "b.pth (one)", "76.13", "2.00", "3.00", "12.50", "200",
+    assert cells(text, "network") == ["network", "weights", "their recipe", "top-1", "M parameters",
+                                      "G MACs", "images/s", "training MB", "box AP", "mask AP"]
+    assert cells(text, "b") == ["b", "b.pth", "one", "76.13", "2.00", "3.00", "12.50", "200",
                                 "21.00 ± 1.00", "21.00 ± 1.00"]
     assert "64x96" in text and "unlike" not in text
 
@@ -49,7 +49,7 @@ def test_unlike_starts_are_said():
 
 def test_what_was_not_measured_is_left_out():
     found = comparison(speed=None, b=[20.0, math.nan, 21.0])
-    assert cells(found.text(), "b")[5:8] == ["-", "-", "- ± -"]
+    assert cells(found.text(), "b")[6:9] == ["-", "-", "- ± -"]
     data = json.loads(json.dumps(found.data(), allow_nan=False))
     assert data["members"]["b"]["scores"]["box AP"] == [20, None, 21]
     assert data["pairs"]["box AP"][0]["p"] is None
