@@ -26,7 +26,7 @@ LAYERS = (
     ("weights",),
     ("create",),
     ("analysis", "data", "preflight", "training"),
-    ("imagenet", "published", "runtime"),
+    ("comparison", "imagenet", "published", "runtime"),
     ("exporting", "integrations"),
     ("d2", "mmseg", "serve"),
     ("frameworks",),

@@ -18,6 +18,7 @@ from torch import nn
 
 from resnest_dense.analysis import Analysis, analyze_backbone, open_backbone
 from resnest_dense.architectures import list_architectures
+from resnest_dense.comparison.recipe import Recipe
 from resnest_dense.configs import find_any_config
 from resnest_dense.data.own_files import files_of
 from resnest_dense.data.results import WriteFound
@@ -99,6 +100,11 @@ class Framework(ABC):
         pictures, and the files that could not be shown, with why."""
 
     @abstractmethod
+    def recipe(self, args: argparse.Namespace) -> Recipe:
+        """A config with the data and settings of ``resnest-dense compare``, in which backbones take
+        turns."""
+
+    @abstractmethod
     def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], out: Path,
                            args: argparse.Namespace) -> dict[str, float]:
         """Measures a published checkpoint, in percent.
@@ -152,6 +158,11 @@ class _Detectron2(Framework):
                                     "--opts dataloader.train.dataset.names=... instead.")
         return show_lazy_training_data(path, args.opts, args.out, args.count)
 
+    def recipe(self, args: argparse.Namespace) -> Recipe:
+        from resnest_dense.d2.train.recipe import DetectorRecipe
+
+        return DetectorRecipe(args)
+
     def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], out: Path,
                            args: argparse.Namespace) -> dict[str, float]:
         if args.data:
@@ -200,6 +211,11 @@ class _MMSegmentation(Framework):
             reduce_zero_label=args.reduce_zero_label, cfg_options={}, launcher="none",
             work_dir=None)
         return show_training_data(read_config(settings), args.out, args.count)
+
+    def recipe(self, args: argparse.Namespace) -> Recipe:
+        from resnest_dense.mmseg.run.recipe import SegmentorRecipe
+
+        return SegmentorRecipe(args)
 
     def evaluate_published(self, entry: Entry, checkpoint: Path, metrics: Sequence[str], out: Path,
                            args: argparse.Namespace) -> dict[str, float]:

@@ -126,6 +126,8 @@ METHODS = {
     "mask_rcnn": ONE_STAGE | MASKS,
     "cascade_mask_rcnn": CASCADE | MASKS,
 }
+# Networks before ResNeSt in the recipe of its rows; names in the catalog of weights.
+FAMILY = ("resnet50d", "resnext50_32x4d", "resnext101_32x8d", "seresnet50", "sknet50")
 WEIGHTS = {
     "resnest14": "gluon_resnest14-9c8fe254.pth",
     "resnest26": "gluon_resnest26-50eb607c.pth",
@@ -134,6 +136,7 @@ WEIGHTS = {
     "resnest200": "resnest200-75117900.pth",
     "resnet50": "MSRA/R-50.pkl",
     "resnet101": "MSRA/R-101.pkl",
+    **{name: name for name in FAMILY},
 }
 FROZEN = {
     "MODEL.RESNETS.NORM": "FrozenBN",
@@ -215,12 +218,23 @@ UNPUBLISHED = {
        for norm, keys in (("frozenbn", FROZEN), ("gn", GROUPED))},
     **{f"{net}_{method}": METHODS[method] | ONE_X | PLAIN
        for net in ("resnest14", "resnest26") for method in METHODS},
+    **{f"{net}_{method}": METHODS[method] | ONE_X | PLAIN
+       for net in FAMILY for method in ("faster_rcnn", "mask_rcnn")},
 }
+
+
+def network_of(name):
+    """The network that a config is called after."""
+    return next(net for net in sorted(WEIGHTS, key=len, reverse=True) if name.startswith(net))
 
 
 def expected_settings(name):
     """The settings of a shipped config by key, and the end of its weights' address."""
-    network = name.split("_")[0]
-    family, depth = (RESNEST, 7) if network.startswith("resnest") else (RESNET, 6)
-    row = (PUBLISHED | UNPUBLISHED)[name]
-    return COMMON | family | row | {"MODEL.RESNETS.DEPTH": int(network[depth:])}, WEIGHTS[network]
+    network, row = network_of(name), (PUBLISHED | UNPUBLISHED)[name]
+    if network in FAMILY:
+        keys = RESNEST | {"MODEL.RESNETS.ARCHITECTURE": network}
+    elif network.startswith("resnest"):
+        keys = RESNEST | {"MODEL.RESNETS.DEPTH": int(network[7:])}
+    else:
+        keys = RESNET | {"MODEL.RESNETS.DEPTH": int(network[6:])}
+    return COMMON | row | keys, WEIGHTS[network]

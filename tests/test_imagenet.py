@@ -6,12 +6,14 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from own_catalog import write_catalog
 from PIL import Image
 from resnest.torch.transforms.transforms import ECenterCrop
 from torchvision.transforms.functional import to_tensor
 
 from resnest_dense import create_classifier
 from resnest_dense.cli import main
+from resnest_dense.imagenet import open_classifier
 from resnest_dense.imagenet.preparation import Preparation, preparation_of
 from resnest_dense.weights import InputContract, catalog
 
@@ -85,6 +87,22 @@ def test_a_folder_of_classes_is_measured(trained, capsys):
     assert main(["evaluate-imagenet", str(trained / "val"), "--batch", "2", *options(trained)]) == 0
     assert "9 images, centre at 224x224, bicubic: top-1 100.00, top-5 100.00" in (
         capsys.readouterr().out)
+
+
+def test_published_weights_are_compared_with_their_figure(trained, tmp_path, monkeypatch, capsys):
+    write_catalog(tmp_path / "catalog.json", monkeypatch,
+                  {"own": {"file": "net.pth", "architecture": "resnest14"}})
+    main(["evaluate-imagenet", str(trained / "val"), *options(trained)])
+    *_, found, published = capsys.readouterr().out.splitlines()
+    top1 = float(found.partition("top-1 ")[2].partition(",")[0])
+    assert published == f"published: top-1 70.50 (ours), difference {top1 - 70.5:+.2f}"
+
+
+def test_classes_have_the_names_of_imagenet_where_there_are_1000(tmp_path):
+    torch.save(create_classifier("resnest14", 1000).state_dict(), tmp_path / "net.pth")
+    names = open_classifier(tmp_path / "net.pth", architecture="resnest14").classes
+    assert (len(names), names[0], names[207], names[999]) == (
+        1000, "tench", "golden retriever", "toilet tissue")
 
 
 @pytest.mark.parametrize("change,said", [

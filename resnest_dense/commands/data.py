@@ -2,7 +2,7 @@
 
 import argparse
 
-from resnest_dense.data.own_files import add_arguments
+from resnest_dense.data.own_files import add_arguments, add_classes, add_folders
 
 __all__ = ["add_commands"]
 
@@ -37,10 +37,8 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
                         help="settings of a detector's config to override (LazyConfig: KEY=VALUE)")
     add_arguments(parser)
     labels = parser.add_argument_group("own data of a segmentor")
-    labels.add_argument("--train", nargs=2, action="append", metavar=("IMAGES", "LABELS"),
-                        help="folders")
-    labels.add_argument("--classes", metavar="FILE", help="class names, one a line, or JSON")
-    labels.add_argument("--reduce-zero-label", action="store_true", help="0 is no class")
+    add_folders(labels, "train")
+    add_classes(labels)
     parser.set_defaults(run=_show_data)
 
 

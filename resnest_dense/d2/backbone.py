@@ -17,7 +17,7 @@ from resnest_dense.nn import Deformable, ResNeSt
 from resnest_dense.nn.norm import NORM_NAMES
 from resnest_dense.nn.stages import STAGE_NAMES
 
-__all__ = ["ResNeStBackbone", "build_resnest_backbone", "build_resnest_fpn_backbone",
+__all__ = ["SHAPE_KEYS", "ResNeStBackbone", "build_resnest_backbone", "build_resnest_fpn_backbone",
            "build_retinanet_resnest_fpn_backbone"]
 
 _OUTPUT_STRIDES = {1: 32, 2: 16, 4: 8}
@@ -76,14 +76,14 @@ def _build_fpn(cfg: CfgNode, bottom_up: ResNeStBackbone, top_block: nn.Module) -
 
 
 # Keys of what a network that is named has by its name, and their defaults.
-_SHAPE = {"DEPTH": 50, "NUM_GROUPS": 1, "WIDTH_PER_GROUP": 64, "RES2_OUT_CHANNELS": 256,
+SHAPE_KEYS = {"DEPTH": 50, "NUM_GROUPS": 1, "WIDTH_PER_GROUP": 64, "RES2_OUT_CHANNELS": 256,
           "STEM_WIDTH": 0, "RADIX": 2, "BOTTLENECK_WIDTH": 64, "AVD": True, "AVD_FIRST": False,
           "AVG_DOWN": True, "DEEP_STEM": True}
 
 
 def _read_architecture(keys: CfgNode) -> Architecture:
     if keys.ARCHITECTURE:
-        for key, default in _SHAPE.items():
+        for key, default in SHAPE_KEYS.items():
             if keys[key] != default:
                 raise ResNeStValueError(
                     f"MODEL.RESNETS.ARCHITECTURE={keys.ARCHITECTURE!r} names the whole network, and"

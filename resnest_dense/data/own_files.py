@@ -1,11 +1,12 @@
-"""The arguments that name a user's own COCO-format files; needs no framework."""
+"""The arguments that name a user's own data, COCO-format files or label folders; needs no
+framework."""
 
 import argparse
 from dataclasses import dataclass, fields
 
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["OwnFiles", "add_arguments", "files_of"]
+__all__ = ["OwnFiles", "add_arguments", "add_classes", "add_folders", "files_of", "words_of"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 ("stuff-pngs", "DIR", "folder of semantic labels (default: derived)")):
             own.add_argument(f"--{split}-{kind}", action="append", default=[], metavar=metavar,
                              help=text)
+
+
+def words_of(args: argparse.Namespace) -> list[str]:
+    """The words of the command line that gave ``args`` their own files."""
+    return [word for split in ("train", "val") for field in fields(OwnFiles)
+            for value in getattr(args, f"{split}_{field.name}")
+            for word in (f"--{split}-{field.name.replace('_', '-')}", value)]
+
+
+def add_folders(parser: argparse._ActionsContainer, split: str) -> None:
+    """Adds ``--train`` or ``--val``: label folders of a segmentor."""
+    several = "; may be given several times" if split == "train" else ""
+    parser.add_argument(f"--{split}", nargs=2, action="append" if several else "store",
+                        metavar=("IMAGES", "LABELS"),
+                        help=f"own data to {'train on' if several else 'validate or test on'}: "
+                        f"folder of images, folder of PNGs{several}")
+
+
+def add_classes(parser: argparse._ActionsContainer) -> None:
+    """Adds what the labels in such folders mean."""
+    parser.add_argument("--classes", metavar="FILE", help="class names of the own data: one a "
+                        "line, or JSON")
+    parser.add_argument("--reduce-zero-label", action="store_true",
+                        help="in the own labels 0 is no class and 1 the first one")
 
 
 def files_of(args: argparse.Namespace, split: str, *,

@@ -21,11 +21,13 @@ class Experiment:
             meant, otherwise the validation set.
         source: where the figures come from.
         checkpoint: the published checkpoint in the catalog, or None.
+        recipe: of the figures, in words, where it is another one than the config's.
     """
 
     metrics: Mapping[str, float]
     source: str
     checkpoint: Entry | None = None
+    recipe: str = ""
 
 
 def find_experiment(config: str) -> Experiment | None:
@@ -43,7 +45,7 @@ def list_experiments() -> list[str]:
 
 @functools.cache
 def _experiments() -> dict[str, Experiment]:
-    # The catalog has those with a checkpoint; of the others, the paper alone has the figures.
+    # The catalog has those with a checkpoint; figures of the others are in papers and zoos.
     rows = json.loads(Path(__file__).with_name("experiments.json").read_text("utf-8"))
     found = {name: Experiment(**row) for name, row in rows.items()}
     for entry in map(catalog.get, catalog.names()):

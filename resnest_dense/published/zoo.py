@@ -24,6 +24,7 @@ _METRICS = {
     "box_ap_test_dev": "box (test-dev)", "miou": "mIoU", "miou_ms_flip": "mIoU (scales, flips)",
     "pix_acc_ms_flip": "pixAcc (scales, flips)",
 }
+_STOCK = ("resnet50_", "resnet101_")  # networks of configs with the frameworks' own backbones
 _ROW = re.compile(r"^\| `([^`]+)`.*\| ([\d.]+) \| ([\d.]+) \| (\d+x\d+) \|", re.MULTILINE)
 
 
@@ -74,7 +75,7 @@ def render(figures: Mapping[str, Figures]) -> str:
         "backbones": _table(
             ("network", "M parameters", "G MACs", "input"),
             [(f"`{name}`", *_cells(figures[name])) for name in list_architectures()]),
-        "weights": _table(("weights", "network", "top-1 (crop)", "file", "source"),
+        "weights": _table(("weights", "network", "top-1 (crop)", "recipe", "file", "source"),
                           [_weights_row(entry) for entry in _entries("imagenet")]),
         "detection": _configs_table("detectron2", figures),
         "segmentation": _configs_table("mmseg", figures),
@@ -94,6 +95,8 @@ def _configs_table(framework: str, figures: Mapping[str, Figures]) -> str:
         if experiment is not None:
             published, source = _metrics(experiment.metrics), experiment.source
             file = "none published"
+            if experiment.recipe:
+                published, file = f"{published} (another recipe: {experiment.recipe})", ""
             if experiment.checkpoint is not None:
                 file, note = _file(experiment.checkpoint), experiment.checkpoint.note
                 source += f". {note}" if note else ""
@@ -103,7 +106,7 @@ def _configs_table(framework: str, figures: Mapping[str, Figures]) -> str:
 
 
 def _verified(name: str, experiment: Experiment | None) -> str:
-    ours = "network" if name.startswith("resnest") else ""
+    ours = "" if name.startswith(_STOCK) else "network"
     recipe = "recipe" if experiment is not None and experiment.checkpoint is not None else ""
     return ", ".join(filter(None, ("runs", ours, recipe)))
 
@@ -123,7 +126,8 @@ def _without_config() -> list[Entry]:
 def _weights_row(entry: Entry) -> tuple[str, ...]:
     metrics = entry.metrics
     score = f"{metrics['top1']:.2f} ({metrics['crop']})" if "top1" in metrics else ""
-    return f"`{entry.name}`", entry.architecture, score, _file(entry), entry.title
+    return (f"`{entry.name}`", entry.architecture, score, entry.recipe or "", _file(entry),
+            entry.title)
 
 
 def _other_row(entry: Entry) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ class Entry:
         options: the arguments of :func:`resnest_dense.create_backbone` that it was trained with.
         config: the shipped config that a whole detector or segmentor belongs to; None for a
             backbone, and where no config here builds its heads.
+        recipe: how it was trained, where ``title`` does not tell; weights of one recipe are alike.
         licence: where its publisher states one.
         dead: whether none of the addresses answered when last reported.
         superseded_by: the name of the file that replaced it.
@@ -64,6 +65,7 @@ class Entry:
     metrics: Mapping[str, float] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     config: str | None = None
+    recipe: str | None = None
     licence: str | None = None
     dead: bool = False
     superseded_by: str | None = None

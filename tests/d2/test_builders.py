@@ -6,6 +6,7 @@ from d2_batches import batch, shrink
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, build_backbone, build_model
 from detectron2.utils.events import EventStorage
+from one_block import EACH_FORM, use_one_block
 
 import resnest_dense.d2
 from resnest_dense import ResNeStError, create_backbone, list_architectures
@@ -93,8 +94,9 @@ def test_what_a_name_does_not_go_with_is_refused(keys, said):
         build(**keys)
 
 
-@pytest.mark.parametrize("name", ["resnet14d", "seresnet14d", "sknet14"])
-def test_a_detector_of_it_takes_a_training_step(name):
+@pytest.mark.parametrize("name", EACH_FORM)
+def test_a_detector_of_it_takes_a_training_step(name, monkeypatch):
+    use_one_block(monkeypatch, name)
     cfg = shrink(get_cfg())
     cfg.merge_from_file(str(find_config("resnest50_faster_rcnn.yaml", "detectron2")))
     cfg.MODEL.WEIGHTS, cfg.MODEL.RESNETS.ARCHITECTURE, cfg.MODEL.RESNETS.DEPTH = "", name, 50

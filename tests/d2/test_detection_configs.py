@@ -4,7 +4,7 @@ import re
 
 import pytest
 import torch
-from d2_recipes import PUBLISHED, UNPUBLISHED, expected_settings
+from d2_recipes import FAMILY, PUBLISHED, UNPUBLISHED, expected_settings, network_of
 from detectron2.config import get_cfg as get_stock_cfg
 from detectron2.modeling import build_model
 
@@ -60,12 +60,15 @@ def test_a_config_states_its_recipe_in_a_few_lines(name):
 
 @pytest.mark.parametrize("name", LEAVES)
 def test_a_name_says_what_the_experiment_is(name):
-    network, dcn, method, norm, schedule = re.fullmatch(
-        r"(resnest\d+|resnet\d+)(_dcn)?_([a-z_]*(?:rcnn|fpn|retinanet))(_frozenbn|_gn)?"
-        r"(_3x|_tricks_3x|_1gpu)?\.yaml", name).groups()
+    network = network_of(name)
+    dcn, method, norm, schedule = re.fullmatch(
+        r"(_dcn)?_([a-z_]*(?:rcnn|fpn|retinanet))(_frozenbn|_gn)?"
+        r"(_3x|_tricks_3x|_1gpu)?\.yaml", name.removeprefix(network)).groups()
     cfg = read(name)
-    assert int(re.sub(r"\D", "", network)) == cfg.MODEL.RESNETS.DEPTH
-    assert network.startswith("resnest") == ("resnest" in cfg.MODEL.BACKBONE.NAME)
+    assert network == cfg.MODEL.RESNETS.ARCHITECTURE or (
+        int(re.sub(r"\D", "", network)) == cfg.MODEL.RESNETS.DEPTH)
+    assert (network in FAMILY or network.startswith("resnest")) == (
+        "resnest" in cfg.MODEL.BACKBONE.NAME)
     assert bool(dcn) == any(cfg.MODEL.RESNETS.DEFORM_ON_PER_STAGE)
     assert ("mask" in method or method == "panoptic_fpn") == cfg.MODEL.MASK_ON
     assert ("keypoint" in method) == cfg.MODEL.KEYPOINT_ON

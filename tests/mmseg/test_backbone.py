@@ -1,5 +1,8 @@
 """The backbone in OpenMMLab's terms."""
 
+import copy
+import functools
+
 import mmengine
 import pytest
 import torch
@@ -7,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from one_block import EACH_FORM, use_one_block
 from peers import official_network
 
 import resnest_dense.mmseg  # noqa: F401
@@ -42,12 +46,18 @@ def test_it_returns_a_tuple_in_the_order_of_out_indices():
     assert [f.shape[1:] for f in features] == [(512, 5, 7), (2048, 5, 7)]
 
 
-@pytest.mark.parametrize("name", ["resnet14d", "seresnet14d", "sknet14"])
-def test_a_segmentor_of_a_network_before_resnest_takes_a_training_step(name):
-    cfg = Config.fromfile(find_config("resnest50_fcn_ade20k", "mmseg"))
-    cfg.model.backbone.update(architecture=name, init_cfg=None)
+@functools.cache
+def read_model(config):
+    return Config.fromfile(find_config(config, "mmseg")).model
+
+
+@pytest.mark.parametrize("name", EACH_FORM)
+def test_a_segmentor_of_a_network_before_resnest_takes_a_training_step(name, monkeypatch):
+    use_one_block(monkeypatch, name)
+    model_config = copy.deepcopy(read_model("resnest50_fcn_ade20k"))
+    model_config.backbone.update(architecture=name, init_cfg=None)
     with DefaultScope.overwrite_default_scope("mmseg"):
-        model = mmengine.registry.MODELS.build(cfg.model)
+        model = mmengine.registry.MODELS.build(model_config)
     sample = SegDataSample(metainfo=dict(img_shape=(64, 96)))
     sample.gt_sem_seg = PixelData(data=torch.randint(0, 150, (1, 64, 96)))
     images = torch.randn(2, 3, 64, 96)

@@ -10,6 +10,8 @@ from resnest_dense.configs import find_config, list_configs
 
 CONFIGS = [name.removesuffix(".py") for name in list_configs("mmseg") if "/" not in name]
 LARGE = [name for name in CONFIGS if "200_" in name or "269_" in name]
+# Networks before ResNeSt in the recipe of its rows; beside them the paper's own baselines.
+FAMILY = ("resnet50d", "resnext50_32x4d", "seresnet50", "sknet50")
 CLASSES = {"ade20k": 150, "cityscapes": 19, "pascal_context": 59}
 # docs/recipes.md 4.3: what the paper (GluonCV) and, on Pascal Context, PyTorch-Encoding trained
 PAPER = {
@@ -40,7 +42,8 @@ def load(name):
 
 def split(name):
     """Network, method, data set, and whose recipe: "paper", "encoding" or "mmseg"."""
-    network, method, dataset = name.split("_", 2)
+    network = next((net for net in FAMILY if name.startswith(net)), name.split("_")[0])
+    method, dataset = name.removeprefix(f"{network}_").split("_", 1)
     given, _, rest = dataset.partition("_")
     if given in ("mmseg", "official"):
         return network, method, rest, {"mmseg": "mmseg", "official": "encoding"}[given]
@@ -99,7 +102,7 @@ def test_the_official_network(name):
             "FCNHead", 512, 1, False, 3)
     assert (aux.type, aux.channels, aux.num_convs, aux.concat_input, aux.in_index) == (
         "FCNHead", 256, 1, False, 2)
-    if network.startswith("resnest"):
+    if network in FAMILY or network.startswith("resnest"):
         assert (backbone.type, backbone.architecture, backbone.output_stride, backbone.dilated_form,
                 backbone.init_cfg.checkpoint) == (
             "resnest_dense.ResNeSt", network, 8, "official", network)

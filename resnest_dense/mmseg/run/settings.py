@@ -14,6 +14,7 @@ from mmengine.runner import BaseLoop, Runner
 
 from resnest_dense.config_errors import explained
 from resnest_dense.data.labels.folder import read_classes
+from resnest_dense.data.own_files import add_classes, add_folders
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.mmseg.config import load_config
 from resnest_dense.mmseg.parts.checkpoints import RunCheckpointHook
@@ -55,12 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="settings to override, such as train_cfg.max_iters=1000")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
                         help="how several processes are started (torchrun: pytorch)")
-    parser.add_argument("--val", nargs=2, metavar=("IMAGES", "LABELS"),
-                        help="own data to validate or test on: folder of images, folder of PNGs")
-    parser.add_argument("--classes", help="file with the class names of the own data: one a line, "
-                        "or JSON")
-    parser.add_argument("--reduce-zero-label", action="store_true",
-                        help="in the own labels 0 is no class and 1 the first one")
+    add_folders(parser, "val")
+    add_classes(parser)
 
 
 def read_config(args: argparse.Namespace) -> Config:

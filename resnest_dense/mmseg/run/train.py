@@ -10,6 +10,7 @@ from mmengine.config import Config
 from resnest_dense.base.interrupt import Interrupt
 from resnest_dense.base.runs import OVERWRITE
 from resnest_dense.config_errors import explained
+from resnest_dense.data.own_files import add_folders
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.mmseg.parts.checkpoints import (
     SaveOnInterruptHook,
@@ -36,9 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
                         "run, whose checkpoints are then deleted")
     parser.add_argument("--amp", action="store_true",
                         help="mixed precision: float16 on a GPU, bfloat16 on a CPU")
-    parser.add_argument("--train", nargs=2, action="append", metavar=("IMAGES", "LABELS"),
-                        help="own data to train on: folder of images, folder of PNGs; may be given "
-                        "several times")
+    add_folders(parser, "train")
     return parser
 
 
