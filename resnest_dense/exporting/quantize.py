@@ -60,8 +60,9 @@ def find_calibration(given: Sequence[Path], subject: Subject) -> Sequence[Path]:
         images) > _MOST else images
 
 
-def quantize(model: Any, subject: Subject, pictures: Sequence[Path], validation: Validation | None,
-             before: Scores, most_loss: float) -> Any:
+def quantize(model: Any, subject: Subject, pictures: Sequence[Path],
+             validation: Validation | None = None, before: Scores | None = None,
+             most_loss: float = 0.5) -> Any:
     """The model with int8 layers.
 
     Args:
@@ -84,7 +85,7 @@ def quantize(model: Any, subject: Subject, pictures: Sequence[Path], validation:
 
     def measure(prepared: Any, numbers: Iterable[int]) -> tuple[float, None]:
         runner = Runner(Session(subject.contract, _opened(prepared, subject)), threshold=None)
-        return 100 - worst_loss(before, validation.score(runner, list(numbers))), None
+        return 100 - worst_loss(before or {}, validation.score(runner, list(numbers))), None
 
     return nncf.quantize_with_accuracy_control(
         model, data, nncf.Dataset(range(len(validation.images))), measure, max_drop=most_loss,
