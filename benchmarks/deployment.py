@@ -11,12 +11,14 @@ import argparse
 import copy
 import dataclasses
 import datetime
+import json
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--config", help="another config, of a smaller model")
     parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"))
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these rows alone")
+    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
     parser.add_argument("--note", default="", help="of what else the machine does")
     parser.add_argument("--out", type=Path, metavar="FILE.json")
     args = parser.parse_args(arguments)
@@ -62,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     case = dataclasses.replace(case, config=args.config or case.config,
                                size=tuple(args.size or case.size))
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(case, args.task, Path(folder), args.rounds)
+        figures = measure(case, Path(folder), args)
     record = dict(task=args.task, config=case.config, size=case.size, machine=describe_machine(),
                   note=args.note, date=datetime.date.today().isoformat(), **figures)
     print(page([record]))
@@ -71,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
         args.out.with_suffix(".md").write_text(page(cases))
 
 
-def measure(case: ModelCase, task: str, folder: Path, rounds: int) -> dict:
+def measure(case: ModelCase, folder: Path, args: argparse.Namespace) -> dict:
     """Files, the export's cost and times."""
     checkpoint, pictures = folder / "model.pth", draw_pictures(case.size, folder / "pictures")
     torch.save(draw_model(case).state_dict(), checkpoint)
@@ -86,32 +90,33 @@ def measure(case: ModelCase, task: str, folder: Path, rounds: int) -> dict:
     subject = export_subject(case.config, str(checkpoint),
                              Options(classes=classes[-1] if classes else None))
     runs = {EAGER: _in_torch(subject.graph)}
-    sizes = {}
+    rows: dict[str, dict] = {EAGER: {}}
     for format in ("onnx", "openvino"):
         for precision in PRECISIONS:
-            path = folder / f"{precision}{FORMATS[format].suffix}"
+            name, path = _name(format, precision), folder / f"{precision}{FORMATS[format].suffix}"
+            if args.only and name not in args.only:
+                continue
             if not path.exists():
                 _write(subject, format, precision, path, pictures)
-            sizes[_name(format, precision)] = sum(
-                file.stat().st_size for file in (path, path.with_suffix(".bin")) if file.exists())
-            run = open_file(subject, format, path)
-            runs[_name(format, precision)] = lambda arrays, run=run: run(arrays)
+            runs[name] = open_file(subject, format, path)
+            rows[name] = {"bytes": sum(file.stat().st_size for file in (
+                path, path.with_suffix(".bin")) if file.exists())}
     compiled = copy.deepcopy(subject.graph)
     compiled.model.get_submodule("backbone").compile()
-    rows: dict[str, dict] = {name: {"bytes": size} for name, size in sizes.items()}
-    for images in BATCHES:
-        arrays = {"images": np.random.default_rng(0).normal(
+    for images in args.batches:
+        given = {"images": np.random.default_rng(0).normal(
             0, 1, (images, 3, *case.size)).astype(np.float32),
             "sizes": np.array([case.size] * images)}
-        given = {name: arrays[name] for name in subject.inputs}
-        # One shape is compiled; another one would take as long again, and be as fast.
-        chosen = runs | ({COMPILED: _in_torch(compiled)} if images == 1 else {})
-        timings = time_in_turn({name: lambda run=run: run(given) for name, run in chosen.items()},
-                               rounds=rounds, device="cpu", warm_up=int(images == 1))
+        given = {name: given[name] for name in subject.inputs}
+        chosen = dict(runs)
+        if images == 1 and COMPILED in (args.only or [COMPILED]):
+            # One shape is compiled; another one would take as long again, and be as fast.
+            chosen[COMPILED] = _in_torch(compiled)
+        timings = time_in_turn({name: partial(run, given) for name, run in chosen.items()},
+                               rounds=args.rounds, device="cpu", warm_up=int(images == 1))
         for name, timing in timings.items():
             rows.setdefault(name, {})[f"seconds of {images}"] = timing.seconds
-        found = runs[EAGER](given)
-        print(f"{images} images: {[tuple(one.shape) for one in found]}", flush=True)
+        print(f"{images} images: {[tuple(one.shape) for one in runs[EAGER](given)]}", flush=True)
     return dict(rows=rows, export=export)
 
 
@@ -143,8 +148,8 @@ def write_classes(case: ModelCase, folder: Path) -> list[str]:
         return []
     count = case.read_config().MODEL.ROI_HEADS.NUM_CLASSES
     path = folder / "classes.json"
-    path.write_text('{"categories": [%s]}' % ", ".join(
-        f'{{"id": {number}, "name": "{number}"}}' for number in range(1, count + 1)))
+    path.write_text(json.dumps({"categories": [{"id": number, "name": str(number)}
+                                               for number in range(1, count + 1)]}))
     return ["--classes", str(path)]
 
 
@@ -163,7 +168,10 @@ def _in_torch(graph: nn.Module) -> Callable[[dict], tuple]:
 def _write(subject: Subject, format: str, precision: str, path: Path, pictures: list[Path]) -> None:
     contract = dataclasses.replace(subject.contract, precision=precision)
     if precision == "int8":
-        model = read_model(path.with_stem("float32"))
+        full = path.with_name(f"float32{path.suffix}")
+        if not full.exists():
+            write_file(subject, format, full)
+        model = read_model(full)
         save_model(quantize(model, subject, pictures), contract, path)
     else:
         write_file(dataclasses.replace(subject, contract=contract), format, path)
@@ -180,7 +188,8 @@ def page(cases: list[dict]) -> str:
         lines = [f"## {case['config']}, {height}x{width}", "",
                  " ".join(filter(None, (f"{case['machine']}, {case['date']}.", case["note"]))), "",
                  f"Export to ONNX, check included: {export['seconds']:.0f} s by the clock, "
-                 f"{export['cpu_seconds']:.0f} s of processor time, {export['peak_bytes'] / 1e9:.1f} GB at its peak.", "",
+                 f"{export['cpu_seconds']:.0f} s of processor time, "
+                 f"{export['peak_bytes'] / 1e9:.1f} GB at its peak.", "",
                  "| | MB | 1 image, s | times eager | 4 images, s | times eager |",
                  "|---|---|---|---|---|---|"]
         for name, row in case["rows"].items():

@@ -55,8 +55,8 @@ class _Service:
         return {"status": "ok", "waiting": self._inside, "answered": self._answered}
 
     async def _model(self) -> dict:
-        """What the exported file says of itself; of the files that it was made from the names alone,
-        since folders are no client's business."""
+        """What the exported file says of itself; of what it was made from the names alone, since
+        folders are no client's business."""
         said = asdict(self._runner.contract)
         said["made_from"] = {key: PureWindowsPath(value).name if key in ("config", "checkpoint")
                              else value for key, value in said["made_from"].items()}
