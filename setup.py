@@ -40,7 +40,7 @@ setup(
     extras_require={
         "torch": TORCH,
         "runtime": RUNTIME,
-        "export": [*TORCH, *RUNTIME, "onnx>=1.16"],
+        "export": [*TORCH, *RUNTIME, "onnx>=1.16", "nncf>=3.4", "pycocotools"],
         "serve": [*RUNTIME, "fastapi", "uvicorn", "python-multipart"],
         # detectron2 itself is on no package index under its own name: see docs/install.md.
         "detectron2": [
@@ -54,7 +54,7 @@ setup(
             "opencv-python", "matplotlib", "setuptools<82",
         ],
         "test": ["pytest", "pytest-xdist", "timm", "segmentation-models-pytorch", "build", "ruff",
-                 "mypy", "onnx", "httpx", "playwright", "mmdet==3.3.0"],
+                 "mypy", "onnx", "nncf>=3.4", "httpx", "playwright", "mmdet==3.3.0"],
     },
     entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},
 )

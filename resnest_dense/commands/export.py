@@ -31,6 +31,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--preprocess", choices=["outside", "inside"], default="outside",
                          help="inside: the file takes uint8 in RGB")
     command.add_argument("--precision", choices=PRECISIONS, default="float32")
+    command.add_argument("--calibration", nargs="+", default=[], metavar="IMAGE", help="of int8: "
+                         "images like those that the model will see (default: the config's "
+                         "training set)")
+    command.add_argument("--val", nargs=2, metavar=("IMAGES", "ANNOTATIONS"),
+                         help="a folder, and a COCO-format file or a folder of label PNGs: AP or "
+                         "mIoU is measured, and compared with that in float32")
+    command.add_argument("--most-loss", type=float, default=0.5, metavar="POINTS",
+                         help="what AP or mIoU may lose in lower precision (default: 0.5)")
     command.add_argument("--unfused", dest="fused", action="store_false",
                          help="leave norms as they are")
     command.add_argument("--score-threshold", dest="score", type=float, metavar="S",
@@ -53,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
         "classes")}
     try:
         report = export(args.config, args.checkpoint, args.format, args.out, images=args.images,
+                        calibration=args.calibration, val=args.val, most_loss=args.most_loss,
                         **options)
     except CheckError as error:
         print(error, file=sys.stderr)

@@ -1,12 +1,13 @@
 """An exported file run by its own runtime against the model that it was made from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from resnest_dense.exporting.accuracy import Scores
 from resnest_dense.exporting.compare import Difference, compare, limits_of
 from resnest_dense.exporting.files import Run
 from resnest_dense.exporting.pictures import shrink
@@ -28,28 +29,46 @@ class Report:
         shapes: of the batches, (N, H, W).
         difference: the worst of all batches.
         failures: in words; empty where all is well.
+        before: scores in float32, where they were measured.
+        after: those of the file.
     """
 
     images: str
     shapes: tuple[tuple[int, ...], ...]
     difference: Difference
     failures: tuple[str, ...]
+    before: Scores = field(default_factory=dict)
+    after: Scores = field(default_factory=dict)
+
+    def with_scores(self, before: Scores, after: Scores, most_loss: float) -> "Report":
+        """The report with scores, of which none may lose more than so many points."""
+        lost = tuple(f"{name} falls from {before[name]:.2f} to {after[name]:.2f}, where "
+                     f"{most_loss:g} points are the most" for name in before
+                     if not after[name] >= before[name] - most_loss)
+        return replace(self, before=before, after=after, failures=self.failures + lost)
 
     def content(self) -> Mapping[str, Any]:
         """What is kept with the file."""
         return {"images": self.images, "shapes": [list(shape) for shape in self.shapes],
                 "compared": self.difference.compared, "unmatched": self.difference.unmatched,
-                "worst": {name: float(f"{value:.4g}")
-                          for name, value in self.difference.worst.items()},
-                "failures": list(self.failures)}
+                "worst": _rounded(self.difference.worst),
+                "failures": list(self.failures),
+                "scores": {"float32": _rounded(self.before), "file": _rounded(self.after)}}
 
     def __str__(self) -> str:
         worst = ", ".join(f"{name} {value:.3g}" for name, value in self.difference.worst.items())
         batches = sorted({shape[0] for shape in self.shapes})
         count = f"{self.difference.compared} values compared"
+        scores = "".join(f" {name} {value:.2f}" + (
+            f" ({self.before[name]:.2f} in float32)." if self.before else ".")
+            for name, value in self.after.items())
         return (f"Checked in its own runtime on {self.images}, {len(self.shapes)} batches of "
                 f"{', '.join(map(str, batches))}: {worst or 'nothing found in them'} at worst, "
-                f"{count}.")
+                f"{count}.{scores}")
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.4g}") for name, value in values.items()}
 
 
 def check(subject: Subject, run: Run, pictures: Sequence[np.ndarray], images: str) -> Report:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,10 +11,10 @@ from torch import Tensor
 
 from resnest_dense.errors import ResNeStError
 from resnest_dense.exporting.subject import Subject
-from resnest_dense.runtime.contract import KEY
+from resnest_dense.runtime.contract import KEY, Contract
 from resnest_dense.runtime.session import open_session
 
-__all__ = ["Run", "open_file", "write_file"]
+__all__ = ["Run", "open_file", "read_model", "save_model", "write_file"]
 
 # Arrays by the names of the inputs -> arrays by the names of the outputs.
 Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
@@ -45,11 +46,43 @@ def open_file(subject: Subject, format: str, path: Path) -> Run:
     return run
 
 
+def read_model(path: Path) -> Any:
+    """A written ONNX or OpenVINO file as a model of its library."""
+    # Both packages are those of an extra.
+    if path.suffix == ".onnx":
+        import onnx
+
+        return onnx.load(path)
+    import openvino
+
+    return openvino.Core().read_model(path)
+
+
+def save_model(model: Any, contract: Contract, path: Path) -> None:
+    """Writes a model of ONNX or OpenVINO with its contract in it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if path.suffix == ".onnx":
+        import onnx
+
+        onnx.helper.set_model_props(model, {KEY: contract.to_json()})
+        path.write_bytes(model.SerializeToString())
+        return
+    import openvino
+
+    model.set_rt_info(contract.to_json(), KEY)
+    try:
+        openvino.save_model(model, path, compress_to_fp16=contract.precision == "float16")
+    except RuntimeError as error:
+        raise OSError(f"OpenVINO cannot write it: {error}") from error
+
+
 def _write_onnx(subject: Subject, path: Path) -> None:
-    # Its package, and OpenVINO below, are those of an extra.
     from resnest_dense.exporting.onnx_graph import make_onnx
 
-    path.write_bytes(make_onnx(subject).SerializeToString())
+    save_model(make_onnx(subject), subject.contract, path)
 
 
 def _write_openvino(subject: Subject, path: Path) -> None:
@@ -59,11 +92,7 @@ def _write_openvino(subject: Subject, path: Path) -> None:
     _write_onnx(subject, through)
     model = openvino.convert_model(through)
     through.unlink()
-    model.set_rt_info(subject.contract.to_json(), KEY)
-    try:
-        openvino.save_model(model, path, compress_to_fp16=subject.contract.precision == "float16")
-    except RuntimeError as error:
-        raise OSError(f"OpenVINO cannot write it: {error}") from error
+    save_model(model, subject.contract, path)
 
 
 def _write_torchscript(subject: Subject, path: Path) -> None:

@@ -17,7 +17,6 @@ from torch.onnx import symbolic_helper
 
 from resnest_dense.errors import ResNeStError
 from resnest_dense.exporting.subject import Subject
-from resnest_dense.runtime.contract import KEY
 
 __all__ = ["make_onnx"]
 
@@ -28,7 +27,7 @@ _PER_IMAGE = ("logits", "semantic")
 
 
 def make_onnx(subject: Subject) -> onnx.ModelProto:
-    """The model, of standard operators alone, with its contract in it.
+    """The model, of standard operators alone.
 
     Raises:
         ResNeStError: an operator that is not in the standard, or a graph that torch cannot export.
@@ -54,7 +53,6 @@ def make_onnx(subject: Subject) -> onnx.ModelProto:
                            f"{', '.join(foreign)}. Export a model without them.")
     if subject.contract.precision == "float16":
         _halve(model.graph)
-    onnx.helper.set_model_props(model, {KEY: subject.contract.to_json()})
     return model
 
 

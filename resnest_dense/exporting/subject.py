@@ -34,7 +34,7 @@ class Options:
     fused: bool = True
     backbone: bool = False
     preprocess: Literal["outside", "inside"] = "outside"
-    precision: Literal["float32", "float16"] = "float32"
+    precision: Literal["float32", "float16", "int8"] = "float32"
     score: float | None = None
     suppression: float | None = None
     detections: int | None = None
@@ -62,6 +62,7 @@ class Subject:
         contract: what the file will say of itself.
         eager: the model in its framework's own code, which takes and gives the same.
         pictures: files of the set that it is validated on, if they are there.
+        training: gives files of the set that it was trained on, if they are there.
     """
 
     family: str
@@ -70,6 +71,7 @@ class Subject:
     contract: Contract
     eager: Callable[..., tuple[Tensor, ...]]
     pictures: Sequence[Path] = ()
+    training: Callable[[], Sequence[Path]] = tuple
 
     @property
     def inputs(self) -> tuple[str, ...]:

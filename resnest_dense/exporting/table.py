@@ -30,7 +30,7 @@ DETECTORS = ("faster_rcnn", "mask_rcnn", "cascade_rcnn", "cascade_mask_rcnn", "k
              "panoptic_fpn", "retinanet")
 SEGMENTORS = ("deeplabv3", "deeplabv3plus", "fcn", "pspnet", "upernet")
 FAMILIES = ("backbone", "pyramid", *DETECTORS, *SEGMENTORS)
-PRECISIONS = ("float32", "float16")
+PRECISIONS = ("float32", "float16", "int8")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ _REFUSALS = (
              "detectron2's pyramids ask: use onnx, openvino or torchscript",
              ("torch-export",), ("pyramid",)),
     _Refusal("files of torch keep the weights' own float32: use onnx or openvino",
-             ("torch-export", "torchscript"), precisions=("float16",)),
+             ("torch-export", "torchscript"), precisions=("float16", "int8")),
     _Refusal("OpenVINO's reader of ONNX has no DeformConv (to 2026.4): use onnx or torchscript",
              ("openvino",), deformable=True),
 )

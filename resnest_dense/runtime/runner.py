@@ -16,7 +16,7 @@ from resnest_dense.runtime.images import (
 )
 from resnest_dense.runtime.maps import label_pixels, paste_mask
 from resnest_dense.runtime.results import Detections, Found, Labels, combine
-from resnest_dense.runtime.session import open_session
+from resnest_dense.runtime.session import Session, open_session
 from resnest_dense.runtime.windows import average_windows
 
 __all__ = ["Runner"]
@@ -28,7 +28,8 @@ class Runner:
     """An exported model that is ready for images.
 
     Args:
-        path: an ONNX (``.onnx``) or OpenVINO (``.xml``) file that ``resnest-dense export`` wrote.
+        path: an ONNX (``.onnx``) or OpenVINO (``.xml``) file that ``resnest-dense export`` wrote,
+            or what it is when opened.
         device: "cpu" (also when None), or what else the runtime knows.
         threshold: least score of a detection, 0 to 1; None for what the file says, of things among
             stuff too.
@@ -38,11 +39,11 @@ class Runner:
             nothing; a threshold below the one that the graph was exported with.
     """
 
-    def __init__(self, path: str | Path, *, device: str | None = None,
+    def __init__(self, path: str | Path | Session, *, device: str | None = None,
                  threshold: float | None = 0.5):
         if threshold is not None and not 0 <= threshold <= 1:
             raise ResNeStValueError(f"threshold={threshold}: use a number from 0 to 1.")
-        session = open_session(path, device)
+        session = path if isinstance(path, Session) else open_session(path, device)
         self.contract, self._run = session.contract, session.run
         if self.contract.task == "features":
             raise ResNeStError(f"{path} gives features, which are no results: run it with "

@@ -99,10 +99,8 @@ def _open_openvino(library: Any, path: Path, device: str) -> tuple[str | None, _
     model = core.read_model(path)
 
     def start(contract: Contract) -> _Run:
-        # Where a CPU has bfloat16, OpenVINO would take it for float32 models too.
-        full = contract.precision == "float32"
-        compiled = core.compile_model(model, device.upper(),
-                                      {"INFERENCE_PRECISION_HINT": "f32"} if full else {})
+        # Where a CPU has bfloat16, OpenVINO would take it for all that is not int8, boxes too.
+        compiled = core.compile_model(model, device.upper(), {"INFERENCE_PRECISION_HINT": "f32"})
 
         # A compiled model may call its outputs otherwise, and has them in the same order.
         names = [output.get_any_name() for output in model.outputs]

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request
@@ -55,8 +55,12 @@ class _Service:
         return {"status": "ok", "waiting": self._inside, "answered": self._answered}
 
     async def _model(self) -> dict:
-        """What the exported file says of itself."""
-        return asdict(self._runner.contract)
+        """What the exported file says of itself; of what it was made from the names alone, since
+        folders are no client's business."""
+        said = asdict(self._runner.contract)
+        said["made_from"] = {key: PureWindowsPath(value).name if key in ("config", "checkpoint")
+                             else value for key, value in said["made_from"].items()}
+        return said
 
     async def _predict(self, request: Request) -> JSONResponse:
         """What is found in the image in the form's field ``image``, and the milliseconds of each

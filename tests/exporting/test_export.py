@@ -158,7 +158,7 @@ def test_a_full_disk_is_one_error_and_nothing_is_left(backbone, tmp_path, capsys
     (dict(score=1.5), "score=1.5"),
     (dict(preprocess="both"), "preprocess='both'"),
     (dict(format="torchscript", out="model.pt", precision="float16"), "own float32"),
-    (dict(precision="int8"), "Unknown precision 'int8'"),
+    (dict(precision="int4"), "Unknown precision 'int4'"),
     (dict(images=["nowhere.jpg"]), "nowhere.jpg"),
 ])
 def test_what_cannot_be_exported_is_refused_with_a_reason(changes, said, model_of, tmp_path):

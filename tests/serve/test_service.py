@@ -260,3 +260,12 @@ def test_a_taken_port_is_one_line(url, model, capsys):
     port = url.rstrip("/").rpartition(":")[2]
     assert main(["serve", str(model), "--port", port]) == 2
     assert "cannot be listened on" in capsys.readouterr().err
+
+
+def test_the_model_says_what_it_was_made_from_without_folders(tmp_path):
+    made_from = {"config": "/home/me/run/config.yaml", "checkpoint": r"C:\runs\model.pth",
+                 "family": "mask_rcnn"}
+    model = write_detector(tmp_path / "detector.onnx", made_from=made_from)
+    with TestClient(make_app(Runner(model, threshold=None), Limits())) as client:
+        said = client.get("/model").json()["made_from"]
+    assert said == {"config": "config.yaml", "checkpoint": "model.pth", "family": "mask_rcnn"}

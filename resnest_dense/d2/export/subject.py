@@ -1,6 +1,7 @@
 """A trained detector as what is exported."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,12 @@ def make_subject(config: str, checkpoint: str, options: Options) -> Subject:
     thresholds = None if options.backbone else _set_thresholds(model, options)
     contract = _contract(predictor, family, thresholds, options)
     pictures = _pictures(predictor.datasets)
+    training = partial(_pictures, predictor.datasets[::-1])
     inner: Any = fuse(model) if options.fused else model
     if thresholds is None:
         names = tuple(model.backbone.output_shape())
         return Subject(family, normalised(Features(inner.backbone, names), contract), names,
-                       contract, Features(model.backbone, names), pictures)
+                       contract, Features(model.backbone, names), pictures, training)
     dense = family == "retinanet"
     graph = (DenseGraph if dense else RCNNGraph)(inner, thresholds).eval()
     outputs = ["boxes", "scores", "classes", "image_index"]
@@ -53,7 +55,7 @@ def make_subject(config: str, checkpoint: str, options: Options) -> Subject:
     outputs += ["keypoints"] * getattr(heads, "keypoint_on", False)
     outputs += ["semantic"] * isinstance(model, PanopticFPN)
     return Subject(family, normalised(graph, contract), tuple(outputs), contract,
-                   _run_dense(model) if dense else _run_rcnn(model), pictures)
+                   _run_dense(model) if dense else _run_rcnn(model), pictures, training)
 
 
 def _family(model: nn.Module) -> str:

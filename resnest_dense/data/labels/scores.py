@@ -11,7 +11,8 @@ from resnest_dense.data.images import read_values
 from resnest_dense.data.labels.folder import find_pairs
 from resnest_dense.errors import ResNeStValueError, listed
 
-__all__ = ["SegmentationScores", "areas", "describe_coverage", "score_areas", "score_folders"]
+__all__ = ["SegmentationScores", "areas", "describe_coverage", "read_label", "score_areas",
+           "score_folders"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,15 @@ def describe_coverage(pixels: Sequence[int] | np.ndarray, names: Sequence[str], 
                    f"{listed(absent)}." if absent else ".")
 
 
+def read_label(path: Path, reduce_zero_label: bool = False, ignore_label: int = 255) -> np.ndarray:
+    """The class or ``ignore_label`` of each pixel, (H, W) int64, of a label PNG; where 0 is no
+    class and 1 the first one, with ``reduce_zero_label``."""
+    values = read_values(path).astype(np.int64)
+    if reduce_zero_label:
+        values = np.where(np.isin(values, (0, ignore_label)), ignore_label, values - 1)
+    return values
+
+
 def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,
                   reduce_zero_label: bool = False, ignore_label: int = 255) -> SegmentationScores:
     """Scores of a folder of predicted PNGs against the PNGs of the same names in ``labels``.
@@ -93,18 +103,13 @@ def score_folders(predictions: str | Path, labels: str | Path, classes: int, *,
         ResNeStValueError: an empty folder, a missing label, sizes that differ, a label that is no
             class.
     """
-    def read(path: Path) -> np.ndarray:
-        values = read_values(path).astype(np.int64)
-        if reduce_zero_label:
-            values = np.where(np.isin(values, (0, ignore_label)), ignore_label, values - 1)
-        return values
-
     counts, ignored = [], 0
     for prediction, path in progress(find_pairs(predictions, labels), "labels"):
-        label = read(path)
+        label = read_label(path, reduce_zero_label, ignore_label)
         ignored += int((label == ignore_label).sum())
         try:
-            counts.append(areas(read(prediction), label, classes, ignore_label=ignore_label))
+            found = read_label(prediction, reduce_zero_label, ignore_label)
+            counts.append(areas(found, label, classes, ignore_label=ignore_label))
         except ResNeStValueError as error:
             raise ResNeStValueError(f"{prediction}: {error}") from None
     return score_areas(counts, ignored=ignored)

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +37,18 @@ def make_subject(config: str, checkpoint: str, options: Options) -> Subject:
     predictor = SegmentationPredictor(config, checkpoint, device="cpu")
     model: Any = predictor.model
     contract = _contract(predictor, options)
+    pictures, training = _pictures(predictor.dataset), partial(_pictures, predictor.training)
     inner: Any = fuse(model) if options.fused else copy.deepcopy(model)
     if options.backbone:
         names = model.backbone.out_features
         return Subject("backbone", normalised(Features(inner.backbone, names).eval(), contract),
-                       names, contract, Features(model.backbone, names), _pictures(predictor))
+                       names, contract, Features(model.backbone, names), pictures, training)
     head = type(model.decode_head).__name__
     if head not in _FAMILIES:
         raise ResNeStError(f"A segmentor with a {head} cannot be exported: one with a "
                            f"{', '.join(_FAMILIES)} can. Export its backbone by --backbone.")
     return Subject(_FAMILIES[head], normalised(_Logits(_replace_pools(inner)).eval(), contract),
-                   ("logits",), contract, _Logits(model), _pictures(predictor))
+                   ("logits",), contract, _Logits(model), pictures, training)
 
 
 class _Logits(nn.Module):
@@ -147,9 +149,9 @@ def _resize(steps: list[dict]) -> Resize:
     return Resize("stretch", (high, wide), "opencv")
 
 
-def _pictures(predictor: SegmentationPredictor) -> list[Path]:
+def _pictures(dataset: dict | None) -> list[Path]:
     try:
-        data = DATASETS.build(predictor.dataset)
+        data = DATASETS.build(dataset)
     except Exception:  # not there: whatever a set's own code raises
         return []
     return [Path(data.get_data_info(number)["img_path"]) for number in range(len(data))]

@@ -72,7 +72,7 @@ class SegmentationPredictor:
         self.classes = tuple(meta["classes"])
         self.palette = meta.get("palette") or default_palette(len(self.classes))
         self.first_label = int(bool(meta.get("reduce_zero_label")))
-        self.dataset = dataset
+        self.dataset, self.training = dataset, cfg.get("train_dataloader", {}).get("dataset")
         self.steps = [step for step in dataset.pipeline
                       if step["type"] not in ("LoadImageFromFile", "LoadAnnotations")]
         self._pipeline = Compose([dict(type="LoadImageFromNDArray"), *self.steps])
