@@ -21,6 +21,7 @@ from resnest_dense.commands import (
     models,
     published,
     serve,
+    train,
     weights,
 )
 from resnest_dense.errors import ResNeStError, log_traceback, name_extra
@@ -48,8 +49,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="resnest-dense",
                                      description="ResNeSt for dense prediction")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (about, benchmark, data, convert, labels, models, classifiers, export, serve,
-                  weights, published):
+    for group in (about, benchmark, data, convert, labels, train, models, classifiers, export,
+                  serve, weights, published):
         group.add_commands(commands)
     for command in commands.choices.values():  # behind the name of a command too
         _add_switches(command, default=argparse.SUPPRESS)

@@ -2,11 +2,11 @@
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from resnest_dense.base.files import link
 from resnest_dense.data.convert.record import SPLITS, Collection, Picture, Thing
 
 __all__ = ["write"]
@@ -28,7 +28,7 @@ def write(found: Collection, out: Path) -> dict[str, bool]:
         pictures = [picture for picture in found.pictures if picture.split == split]
         if pictures:
             _name(pictures)
-            linked[split] = all([_place(one.path, out / split / one.name) for one in pictures])
+            linked[split] = all([link(one.path, out / split / one.name) for one in pictures])
             content = {"images": [], "annotations": [], "categories": categories}
             for picture in pictures:
                 _add(content, picture, numbers)
@@ -42,16 +42,6 @@ def _name(pictures: Sequence[Picture]) -> None:
     top = os.path.commonpath([picture.path.parent for picture in pictures])
     for picture in pictures:
         picture.name = picture.path.relative_to(top).as_posix()
-
-
-def _place(source: Path, target: Path) -> bool:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)
-        return False
-    return True
 
 
 def _add(content: dict[str, list], picture: Picture, numbers: dict[str, int]) -> None:
