@@ -19,7 +19,7 @@ from resnest_dense.planning.plan import Plan, Step
 __all__ = ["Training", "plan_training"]
 
 _FAST_BATCH = 8
-_PAPER_BATCH = 16
+_PAPER_BATCH, _SLOW_BATCH = 16, 2
 _MOST = 64  # images a step that "auto" takes
 
 
@@ -84,6 +84,9 @@ def _choose_step(order: Order, framework: Framework, facts: Any, device: str) ->
     elif order.batch is None and order.preset == "fast":
         batch = rules.Derived(min(_FAST_BATCH, few), "what batch norms need "
                               "(arXiv 1803.08494, figure 1), and no more than a quarter of the set")
+    elif order.batch is None and device == "cpu":
+        batch = rules.Derived(_SLOW_BATCH, "a step of more takes minutes on a CPU; --batch auto "
+                              "tells what memory holds")
     else:
         batch = None
     if batch is not None and not timed:

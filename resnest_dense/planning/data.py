@@ -107,9 +107,10 @@ def find_panoptic(root: str | Path) -> PanopticData:
     for path in sorted(Path(root).glob("**/panoptic_*.json")):
         rest = path.stem.removeprefix("panoptic_")
         split = split_named(rest)
-        for base in (path.parent, path.parent.parent):
-            if split and (base / path.stem).is_dir() and (base / rest).is_dir():
-                found.setdefault(split, (path, base / path.stem, base / rest))
+        pngs, images = ([base / name for base in (path.parent, path.parent.parent)
+                         if (base / name).is_dir()] for name in (path.stem, rest))
+        if split and pngs and images:
+            found.setdefault(split, (path, pngs[0], images[0]))
     if not {"train", "val"} <= {*found}:
         raise ResNeStValueError(f"{root} has {' and '.join(found) or 'nothing'} of a panoptic set: "
                                 "panoptic_train.json, the folder panoptic_train/ of its PNGs and "

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ __all__ = ["Measured", "free_memory", "largest_batch", "measure_step"]
 _FEW = (2, 4)  # images, of which a step is measured first; norms of one image may fail
 _SHARE = {"cpu": 0.8, "cuda": 0.92}  # of the free memory; allocators of a CPU waste more
 _TIMES = 3  # the first step prepares, others may be disturbed: the quickest counts
+_ENOUGH = 20.0  # seconds, after which two have to do
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -36,7 +38,8 @@ def measure_step(case: ModelCase) -> Measured:
     """
     try:
         return in_own_process(_measure, case)
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (torch.OutOfMemoryError, MemoryError, BrokenProcessPool) as error:
+        # A system that is short of memory ends the process.
         raise ResNeStError(f"A step of {case.images} images does not fit into memory: give a "
                            "smaller --image-size or --batch, or another --model.") from error
 
@@ -56,30 +59,62 @@ def largest_batch(case: ModelCase, *, most: int) -> tuple[Derived, Measured]:
         ResNeStError: even the smallest step does not fit, or this system does not tell memory.
     """
     free = free_memory(case.device)
-    found = {count: measure_step(dataclasses.replace(case, images=count)) for count in _FEW}
-    used = [found[count].memory for count in _FEW]
-    if free is None or used[0] is None or used[1] is None:
+    if free is None or peak_of_process(case.device) is None:
         raise ResNeStError("--batch auto: this system does not tell how much memory there is; give "
                            "a number.")
     room = int(free * _SHARE[torch.device(case.device).type])
-    image = max((used[1] - used[0]) / (_FEW[1] - _FEW[0]), 1)
-    count = min(int(_FEW[1] + (room - used[1]) / image), most)
-    if count < 1:
-        raise ResNeStError(f"--batch auto: a step of one image takes about "
-                           f"{(used[0] - image) / 1e9:.1f} GB, and {room / 1e9:.1f} GB are free: "
-                           "give a smaller --image-size or another --model.")
+    found: dict[int, Measured] = {}
+    count, ceiling = min(_FEW[0], most), most
     while count not in found:
-        step = measure_step(dataclasses.replace(case, images=count))
-        if step.memory is None or step.memory <= room:
+        step = _try(dataclasses.replace(case, images=count), room)
+        if step is not None:
             found[count] = step
-        else:  # the next guess is on the line through what was measured
-            image = (step.memory - used[0]) / (count - _FEW[0])
-            count = max(1, min(count - 1, int(_FEW[0] + (room - used[0]) / image)))
+        elif count > 1:
+            ceiling = count - 1
+        else:
+            raise ResNeStError(f"--batch auto: a step of one image takes more than the "
+                               f"{_size(room)} that may be used: give a smaller --image-size or "
+                               "another --model.")
+        count = _next(found, ceiling, most, room)
     limit = (f"{most} at most" if count == most else
-             f"{room / 1e9:.1f} of {free / 1e9:.1f} GB that are free may be used")
-    taken = found[count].memory or 0
-    return Derived(count, f"the most that fits: {taken / 1e9:.2f} GB measured, "
-                   f"{image / 1e6:.0f} MB an image; {limit}"), found[count]
+             f"{_size(room)} of the {_size(free)} that are free may be used")
+    return Derived(count, f"the most that fits: {_size(_bytes(found[count]))} measured, "
+                   f"{_slope(found) / 1e6:.0f} MB an image; {limit}"), found[count]
+
+
+def _next(found: dict[int, Measured], ceiling: int, most: int, room: int) -> int:
+    """The next number of images to try, or the greatest of ``found`` where that is the answer."""
+    many = max(found, default=0)
+    if ceiling < most:  # more does not fit: half way, until there is one image between
+        return many if many and ceiling - many <= 1 else many + (ceiling - many + 1) // 2
+    if len(found) < len(_FEW):
+        return max(many, min(_FEW[1], most))
+    if many > _FEW[1]:
+        return many
+    return max(many, min(most, int(many + (room - _bytes(found[many])) / _slope(found))))
+
+
+def _slope(found: dict[int, Measured]) -> float:
+    """Bytes an image."""
+    few, many = min(found), max(found)
+    return max((_bytes(found[many]) - _bytes(found[few])) / max(many - few, 1), 1)
+
+
+def _try(case: ModelCase, room: int) -> Measured | None:
+    """A step, if it fits."""
+    try:
+        step = measure_step(case)
+    except ResNeStError:
+        return None
+    return step if _bytes(step) <= room else None
+
+
+def _bytes(step: Measured) -> int:
+    return step.memory or 0
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB"
 
 
 def free_memory(device: str) -> int | None:
@@ -118,8 +153,8 @@ def _available() -> int | None:
 def _measure(case: ModelCase) -> Measured:
     model = case.prepare(training=True)
     step = case.step(model, training=True)
-    seconds = []
-    for _ in range(_TIMES):
+    seconds: list[float] = []
+    while len(seconds) < 2 or len(seconds) < _TIMES and sum(seconds) < _ENOUGH:
         started = time.perf_counter()
         step()
         if torch.device(case.device).type == "cuda":
