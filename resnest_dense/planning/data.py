@@ -1,5 +1,6 @@
 """The folders that ``resnest-dense train`` takes, ready for the frameworks' tools."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ __all__ = ["BoxData", "LabelData", "PanopticData", "find_boxes", "find_labels", 
 
 _IMAGES = ("images", "imgs", "img", "image")
 _LABELS = ("annotations", "labels", "masks", "annots", "label", "mask")
+_NOTE = "source.json"  # what a folder was made of
 _LISTS = ("classes.txt", "classes.json", "labels.txt")
 
 
@@ -75,15 +77,16 @@ def find_boxes(root: str | Path, out: Path, *, seed: int) -> BoxData:
     """
     root = Path(root)
     made = _made(root)
-    if made is None and (out / "train.json").is_file():
-        made = _made(out)  # by the last run
-    if made is None:
+    if made is not None:
+        return made
+    if not _is_made(root, out):
         found = convert(root, out, seed=seed)
         print(found.summary(out), flush=True)
         found.report.raise_if_wrong()
+        _note(root, out)
         for check in found.checks.values():
             check.raise_if_wrong()
-        made = _made(out)
+    made = _made(out)
     if made is None:
         raise ResNeStValueError(f"{root}: a set to train on and one to validate on are needed; "
                                 f"see what was found in {out}.")
@@ -140,10 +143,32 @@ def find_labels(root: str | Path, out: Path, *, seed: int) -> LabelData:
         raise ResNeStValueError(
             f"{root}: no folders of images and labels; there is {_shown(root)}. Name them images/ "
             "and labels/, or images/train, images/val, labels/train and labels/val.")
-    if not (out / "val").is_dir():
+    if not _is_made(root, out):
         _link_divided(find_pairs(*whole), whole, len(read_classes(classes).names), out, seed)
+        _note(root, out)
     train, val = ((out / split / "images", out / split / "labels") for split in ("train", "val"))
     return LabelData(train, val, classes)
+
+
+def _is_made(root: Path, out: Path) -> bool:
+    """Whether the last run has made ``out`` of what is in ``root`` now."""
+    note = out / _NOTE
+    if not note.is_file():
+        return False
+    if json.loads(note.read_text()) != _state(root):
+        raise ResNeStError(f"{out} was made of another folder than {root} is now: delete it, or "
+                           "give another --out.")
+    print(f"The data is in {out}, where the last run has put it.")
+    return True
+
+
+def _note(root: Path, out: Path) -> None:
+    (out / _NOTE).write_text(json.dumps(_state(root)))
+
+
+def _state(root: Path) -> list[str | int]:
+    files = [path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()]
+    return [str(root.resolve()), len(files), max(files, default=0)]
 
 
 def _folders(root: Path, split: str) -> tuple[Path, Path] | None:

@@ -56,7 +56,11 @@ def test_a_detector_from_voc_files(tmp_path, capsys):
     assert cfg.INPUT.MIN_SIZE_TEST == 64 and cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2
     # Boxes of 10 x 6 pixels at 64 / 30.
     assert cfg.MODEL.ANCHOR_GENERATOR.SIZES[0] == [round(60**0.5 * 64 / 30)]
-    # The folder is a run now.
+    # The folder is a run now, and its data that of a folder as it was.
+    (tmp_path / "in/more.txt").touch()
+    code = run(tmp_path / "in", "--task", "detect", "--out", tmp_path / "out", "--epochs", 1)
+    assert_one_line(code, capsys, ("was made of another folder", "delete it"))
+    (tmp_path / "in/more.txt").unlink()
     code = run(tmp_path / "in", "--task", "detect", "--out", tmp_path / "out", "--epochs", 1)
     assert_one_line(code, capsys, ("holds a run", "--overwrite"))
 
@@ -141,12 +145,14 @@ def test_panoptic_folders(tmp_path, shared_data):
     (("--device", "cuda:9"), ("no such device",)),
     (("--model", "resnest5000"), ("resnest5000",)),
     (("--model", "resnest50_deeplabv3_ade20k"), ("no config for --task detect",)),
+    (("--model", "lazy/resnest50_mask_rcnn"), ("is a LazyConfig",)),
 ])
 def test_what_cannot_be_is_one_error(tmp_path, capsys, words, said):
     write_roboflow(tmp_path / "in")
-    code = run(tmp_path / "in", "--task", "detect", "--out", tmp_path / "out", *words)
+    code = run(tmp_path / "in", "--task", "detect", "--out", tmp_path / "out", "--epochs", 1,
+               *words)
     assert_one_line(code, capsys, said)
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out/train.yaml").exists()
 
 
 def test_data_that_cannot_be_used(tmp_path, capsys):

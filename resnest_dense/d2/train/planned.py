@@ -10,6 +10,7 @@ from detectron2.config import CfgNode
 from resnest_dense.architectures import list_architectures
 from resnest_dense.configs import find_config
 from resnest_dense.d2.config import load_yaml_config
+from resnest_dense.errors import ResNeStValueError
 from resnest_dense.planning import rules
 from resnest_dense.planning.facts import BoxFacts
 from resnest_dense.planning.order import Order
@@ -41,12 +42,15 @@ def plan_detector(order: Order, facts: BoxFacts, step: Step) -> Plan:
         step: its images, and how long it takes where that is known.
 
     Raises:
-        ResNeStValueError: no such model.
+        ResNeStValueError: no such model, or one in a LazyConfig.
     """
     named = order.model in list_architectures()
     base = _BASES[order.preset][order.task]
     plan = Plan(base if named or order.model is None else order.model)
     path = find_config(plan.config, "detectron2")
+    if path.suffix == ".py":
+        raise ResNeStValueError(f"--model {order.model} is a LazyConfig, which detectron2's own "
+                                "tool trains (docs/detection.md): name a YAML config.")
     cfg = load_yaml_config(path)
     small = path.name == _MINI
     if named:

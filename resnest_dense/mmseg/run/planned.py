@@ -45,11 +45,11 @@ def plan_segmentor(order: Order, facts: LabelFacts, step: Step) -> Plan:
         plan.set("model.decode_head.channels", _CHANNELS, "as narrow as the network is small")
         plan.set("model.auxiliary_head", None, "a short run has no use for it")
     _plan_images(plan, order, facts, cfg)
-    if fast:
+    if fast and isinstance(cfg.model.decode_head, dict):
         weights = rules.class_weights(facts.shares)
         plan.set("model.decode_head.loss_decode", dict(
-            _delete_=True, type="resnest_dense.WeightedCrossEntropyLoss",
-            class_weight=weights.value), weights.reason)
+            type="resnest_dense.WeightedCrossEntropyLoss", class_weight=weights.value),
+            weights.reason)
     _plan_weights(plan, order)
     _plan_steps(plan, order, facts, cfg, step)
     return plan
@@ -73,13 +73,13 @@ def write_config(plan: Plan, path: Path) -> Path:
 
 
 def _merge(cfg: Config, key: str, value: Any) -> None:
-    """Puts a value, or a whole dict in place of the one there (``_delete_``)."""
-    if isinstance(value, dict) and "_delete_" in value:
+    """Puts a value in, a dict in place of the whole one that is there."""
+    if isinstance(value, dict):
         *parents, last = key.split(".")
         place = cfg
         for parent in parents:
             place = place[parent]
-        place[last] = ConfigDict({name: one for name, one in value.items() if name != "_delete_"})
+        place[last] = ConfigDict(value)
     else:
         cfg.merge_from_dict({key: value})
 
@@ -122,7 +122,7 @@ def _plan_weights(plan: Plan, order: Order) -> None:
                  "fast runs need no download; --pretrained NAME is worth it")
     elif given or order.model in list_architectures():
         name = given or order.model
-        plan.set("model.backbone.init_cfg", dict(_delete_=True, type="Pretrained", checkpoint=name),
+        plan.set("model.backbone.init_cfg", dict(type="Pretrained", checkpoint=name),
                  "--pretrained" if given else "the published weights of --model")
 
 
@@ -132,7 +132,7 @@ def _plan_steps(plan: Plan, order: Order, facts: LabelFacts, cfg: Config, step: 
         order.preset, order.epochs, facts.images, step.batch, step.seconds))
     if order.preset == "fast":
         rate = rules.learning_rate(_ADAM, step.batch)
-        plan.set("optim_wrapper", dict(_delete_=True, type="OptimWrapper", optimizer=dict(
+        plan.set("optim_wrapper", dict(type="OptimWrapper", optimizer=dict(
             type="AdamW", lr=rate.value, weight_decay=0.01)), f"AdamW learns faster from random "
             f"weights; {rate.reason.replace('config', 'rule')}")
         warm = rules.warm_up(iterations)
@@ -141,7 +141,8 @@ def _plan_steps(plan: Plan, order: Order, facts: LabelFacts, cfg: Config, step: 
             dict(type="PolyLR", power=0.9, eta_min=0.0, begin=warm.value, end=iterations,
                  by_epoch=False)], f"rising in {warm.value} iterations, {warm.reason}")
     else:
-        reference = (cfg.optim_wrapper.optimizer.lr, cfg.auto_scale_lr.base_batch_size)
+        images = cfg.get("auto_scale_lr", {}).get("base_batch_size", 16)
+        reference = (cfg.optim_wrapper.optimizer.lr, images)
         plan.derive("optim_wrapper.optimizer.lr", rules.learning_rate(reference, step.batch))
     plan.derive(("train_cfg.val_interval", "default_hooks.checkpoint.interval"),
                 rules.evaluation_period(iterations, _EVALUATIONS[order.preset]))
