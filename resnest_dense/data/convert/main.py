@@ -192,9 +192,10 @@ def _divide(found: Collection, folder: Folder, groups: np.ndarray, chosen: np.nd
     if (alike := len(pictures) - len(np.unique(groups))):
         folder.report.add("split-together", f"{len(pictures)} images in {len(np.unique(groups))} "
                           "groups", alike)
-    names = list(found.classes)
-    has = np.array([[name in {thing.name for thing in one.things} for name in names]
-                    for one in pictures], bool).reshape(len(pictures), len(names))
+    numbers = {name: place for place, name in enumerate(found.classes)}
+    has = np.zeros((len(pictures), len(numbers)), bool)
+    for place, picture in enumerate(pictures):
+        has[place, [numbers[thing.name] for thing in picture.things]] = True
     for picture, trained in zip(pictures, divide(has, groups, share, seed)):
         picture.split = "train" if trained else "val"
     for split in ("train", "val"):

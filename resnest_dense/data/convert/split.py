@@ -45,15 +45,14 @@ def divide(classes: np.ndarray, groups: np.ndarray, share: float, seed: int) -> 
 def cut_long(groups: np.ndarray, names: Sequence[str], longest: int) -> tuple[np.ndarray, int]:
     """Groups with none of more than ``longest`` images: longer ones, such as a video, are cut in
     stretches of names that follow each other; and how many were."""
-    result, cut = groups.copy(), 0
-    for group in np.unique(groups):
+    result = groups.copy()
+    numbers, counts = np.unique(groups, return_counts=True)
+    for group in numbers[counts > longest]:
         members = sorted(np.flatnonzero(groups == group).tolist(),
                          key=lambda place: _natural(names[place]))
-        if len(members) > longest:
-            cut += 1
-            for stretch in np.array_split(members, -(-len(members) // longest)):
-                result[stretch] = min(stretch)
-    return result, cut
+        for stretch in np.array_split(members, -(-len(members) // longest)):
+            result[stretch] = min(stretch)
+    return result, int((counts > longest).sum())
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
