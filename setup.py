@@ -36,7 +36,7 @@ setup(
                           "published/*.json", "published/*.md", "serve/*.html"],
         "resnest_dense.configs": CONFIG_FILES,
     },
-    install_requires=["numpy", "pillow", "safetensors", "filelock", "tqdm"],
+    install_requires=["numpy", "pillow", "safetensors", "filelock", "tqdm", "pyyaml"],
     extras_require={
         "torch": TORCH,
         "runtime": RUNTIME,

@@ -15,6 +15,7 @@ from resnest_dense.commands import (
     benchmark,
     classifiers,
     comparison,
+    convert,
     data,
     export,
     labels,
@@ -22,6 +23,7 @@ from resnest_dense.commands import (
     published,
     runs,
     serve,
+    train,
     weights,
 )
 from resnest_dense.errors import ResNeStError, log_traceback, name_extra
@@ -49,8 +51,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="resnest-dense",
                                      description="ResNeSt for dense prediction")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (about, benchmark, data, labels, models, classifiers, comparison, runs, export,
-                  serve, weights, published):
+    for group in (about, benchmark, data, convert, labels, train, models, classifiers, comparison,
+                  runs, export, serve, weights, published):
         group.add_commands(commands)
     for command in commands.choices.values():  # behind the name of a command too
         _add_switches(command, default=argparse.SUPPRESS)

@@ -11,27 +11,33 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
 
 from resnest_dense.analysis import Analysis, analyze_backbone, open_backbone
 from resnest_dense.architectures import list_architectures
+from resnest_dense.base.runs import OVERWRITE
 from resnest_dense.comparison.recipe import Recipe
 from resnest_dense.configs import find_any_config
+from resnest_dense.data.labels.folder import find_pairs, read_classes
 from resnest_dense.data.own_files import files_of
 from resnest_dense.data.results import WriteFound
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.exporting.backbone import backbone_subject
 from resnest_dense.exporting.subject import Options, Subject
+from resnest_dense.planning.data import find_boxes, find_labels, find_panoptic
+from resnest_dense.planning.facts import BoxFacts, LabelFacts, box_facts, label_facts
+from resnest_dense.planning.order import DETECTION, Order
+from resnest_dense.planning.plan import Plan, Step
 from resnest_dense.weights.catalog import Entry
 
 if TYPE_CHECKING:
     from resnest_dense.analysis.speed import ModelCase
 
 __all__ = ["Framework", "Predictor", "analyze_config", "export_subject", "find_framework",
-           "open_model"]
+           "framework_of_task", "open_model"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,10 @@ class Framework(ABC):
 
     image_size: tuple[int, int]
     """Height and width of the images that its models are usually measured on."""
+    tool: str
+    """What trains its models, in the repository."""
+    workers_key: str
+    """Setting of the number of processes that load images."""
 
     @abstractmethod
     def open(self, config: str, checkpoint: str, *, device: str | None = None,
@@ -118,8 +128,44 @@ class Framework(ABC):
         """
 
 
+    @abstractmethod
+    def read_data(self, order: Order, root: str | Path, out: Path) -> tuple[list[str], Any]:
+        """The data in a folder, as arguments of its tool, and what the rules ask of it.
+
+        Args:
+            order: what is to be trained.
+            root: the folder.
+            out: where what is made of it is put.
+        """
+
+    @abstractmethod
+    def plan_training(self, order: Order, facts: Any, step: Step, device: str) -> Plan:
+        """The settings of a run.
+
+        Args:
+            order: what is to be trained.
+            facts: of :meth:`read_data`.
+            step: its images, and how long it takes where that is known.
+            device: "cpu", "cuda", ...
+        """
+
+    @abstractmethod
+    def write_plan(self, plan: Plan, stem: Path) -> Path:
+        """Writes a plan as a config of its own, under that name and its suffix; gives the file."""
+
+    @abstractmethod
+    def training_words(self, config: Path, data: Sequence[str], out: Path, *,
+                       overwrite: bool) -> list[str]:
+        """The arguments of its tool that train a config on data into a folder."""
+
+    @abstractmethod
+    def train(self, words: Sequence[str]) -> None:
+        """Runs its tool with these arguments."""
+
+
 class _Detectron2(Framework):
     image_size = (800, 1216)
+    tool, workers_key = "tools/train_net.py", "DATALOADER.NUM_WORKERS"
 
     def open(self, config: str, checkpoint: str, *, device: str | None = None,
              threshold: float = 0.5, classes: str | None = None) -> Predictor:
@@ -173,8 +219,39 @@ class _Detectron2(Framework):
                                  num_gpus=args.num_gpus, options=args.opts)
 
 
+    def read_data(self, order: Order, root: str | Path, out: Path) -> tuple[list[str], BoxFacts]:
+        if order.task == "panoptic":
+            panoptic = find_panoptic(root)
+            return panoptic.words(), box_facts(panoptic.train[0], panoptic=True)
+        data = find_boxes(root, out, seed=order.seed)
+        return data.words(), box_facts(data.train[0])
+
+    def plan_training(self, order: Order, facts: BoxFacts, step: Step, device: str) -> Plan:
+        from resnest_dense.d2.train.planned import plan_detector
+
+        plan = plan_detector(order, facts, step)
+        plan.set("MODEL.DEVICE", device, "--device" if order.device else "the one that is there")
+        return plan
+
+    def write_plan(self, plan: Plan, stem: Path) -> Path:
+        from resnest_dense.d2.train.planned import write_config
+
+        return write_config(plan, stem.with_suffix(".yaml"))
+
+    def training_words(self, config: Path, data: Sequence[str], out: Path, *,
+                       overwrite: bool) -> list[str]:
+        return ["--config-file", str(config), *data, *([OVERWRITE] if overwrite else []),
+                "OUTPUT_DIR", str(out)]
+
+    def train(self, words: Sequence[str]) -> None:
+        from resnest_dense.d2 import train
+
+        train.run(train.make_parser().parse_args(words))
+
+
 class _MMSegmentation(Framework):
     image_size = (512, 512)
+    tool, workers_key = "tools/mmseg_train.py", "workers"
 
     def open(self, config: str, checkpoint: str, *, device: str | None = None,
              threshold: float = 0.5, classes: str | None = None) -> Predictor:
@@ -226,6 +303,32 @@ class _MMSegmentation(Framework):
                                  data_root=args.data, options=args.opts)
 
 
+    def read_data(self, order: Order, root: str | Path, out: Path
+                  ) -> tuple[list[str], LabelFacts]:
+        data = find_labels(root, out, seed=order.seed)
+        return data.words(), label_facts(find_pairs(*data.train),
+                                         len(read_classes(data.classes).names))
+
+    def plan_training(self, order: Order, facts: LabelFacts, step: Step, device: str) -> Plan:
+        from resnest_dense.mmseg.run.planned import plan_segmentor
+
+        return plan_segmentor(order, facts, step)
+
+    def write_plan(self, plan: Plan, stem: Path) -> Path:
+        from resnest_dense.mmseg.run.planned import write_config
+
+        return write_config(plan, stem.with_suffix(".py"))
+
+    def training_words(self, config: Path, data: Sequence[str], out: Path, *,
+                       overwrite: bool) -> list[str]:
+        return [str(config), "--work-dir", str(out), *data, *([OVERWRITE] if overwrite else [])]
+
+    def train(self, words: Sequence[str]) -> None:
+        from resnest_dense.mmseg.run import train
+
+        train.run(train.make_parser().parse_args(words))
+
+
 _OF_FORM: dict[str, Framework] = {"yaml": _Detectron2(), "mmseg": _MMSegmentation()}
 _OF_FORM["lazy"] = _OF_FORM["yaml"]
 
@@ -240,6 +343,11 @@ def find_framework(config: str) -> Framework:
         ResNeStValueError: no such config, or a file that is none.
     """
     return _OF_FORM[find_any_config(config)[1]]
+
+
+def framework_of_task(task: str) -> Framework:
+    """The framework that trains a task of :mod:`resnest_dense.planning.order`."""
+    return _OF_FORM["yaml" if task in DETECTION else "mmseg"]
 
 
 def analyze_config(name: str, size: tuple[int, int] | None = None) -> Analysis:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-__all__ = ["in_own_process", "peak_growth"]
+__all__ = ["in_own_process", "peak_growth", "peak_of_process"]
 
 _Result = TypeVar("_Result")
 _STATUS = Path("/proc/self/status")
@@ -41,6 +41,14 @@ def peak_growth(run: Callable[[], object], device: str | torch.device) -> int | 
     before = _status_bytes("VmRSS")
     run()
     return _status_bytes("VmHWM") - before
+
+
+def peak_of_process(device: str | torch.device) -> int | None:
+    """Bytes that this process has had at its peak, on its device; None where nothing tells."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    return _status_bytes("VmHWM") if _STATUS.exists() else None
 
 
 def in_own_process(function: Callable[..., _Result], *arguments: object) -> _Result:

@@ -1,14 +1,14 @@
-"""Files written beside their place and then renamed: whole under their name, or not there."""
+"""Files written beside their place and then renamed, and files linked into a folder."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["PART", "beside", "inside"]
-
+__all__ = ["PART", "beside", "inside", "link"]
 
 PART = ".part"  # behind the name of a file that is being written
 
@@ -43,6 +43,18 @@ def inside(folder: str | os.PathLike, name: str) -> Path:
         raise ResNeStValueError(f"{name!r} leads out of {folder}, where it would be written: name "
                                 "files by paths below the folder of the set.")
     return path
+
+
+def link(source: Path, target: Path) -> bool:
+    """Puts a file at ``target`` too, whose folder is made: as a hard link, which takes no room, or
+    as a copy where the file system has none; whether it is a link."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
+        return False
+    return True
 
 
 def _sync(path: Path) -> None:

@@ -97,7 +97,16 @@ class Report:
 
     def rows(self, finding: Finding) -> Iterator[str]:
         """The lines of text on one finding."""
-        raise NotImplementedError
+        yield f"  {finding.count:>7}   {finding.meaning} [{finding.kind}]"
+        yield f"            first: {finding.examples[0]}"
+        yield f"            do: {finding.remedy}"
+
+    def rows_by_severity(self, meanings: Mapping[str, str]) -> Iterator[str]:
+        """The lines on all findings of the severities that ``meanings`` explains, in that order."""
+        for severity, meaning in meanings.items():
+            findings = self.of(severity)
+            yield from ["", f"{severity}: {meaning}"] if findings else []
+            yield from (row for finding in findings for row in self.rows(finding))
 
     def raise_if_wrong(self) -> None:
         """Stops before training would go wrong.

@@ -18,7 +18,7 @@ def _child(parent: mmengine.Registry, *modules: str) -> mmengine.Registry:
 
 
 # The backbone alone serves any library that builds on mmengine.
-_SEGMENTATION = ("parts.heads", "parts.protocol") if find_spec("mmseg") else ()
+_SEGMENTATION = ("parts.heads", "parts.losses", "parts.protocol") if find_spec("mmseg") else ()
 
 MODELS = _child(mmengine.MODELS, "backbone", *_SEGMENTATION)
 MODEL_WRAPPERS = _child(mmengine.MODEL_WRAPPERS, "parts.training")

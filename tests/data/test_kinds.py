@@ -7,11 +7,13 @@ import pytest
 
 import resnest_dense
 from resnest_dense.data.coco.report import KINDS
+from resnest_dense.data.convert.record import ConversionReport
 from resnest_dense.data.labels.check import LabelReport
 from resnest_dense.data.panoptic.check import PANOPTIC_KINDS
 
 PACKAGE = Path(resnest_dense.__file__).parent
-TABLES = {"coco": KINDS, "labels": LabelReport.kinds, "panoptic": {**KINDS, **PANOPTIC_KINDS}}
+TABLES = {"coco": KINDS, "labels": LabelReport.kinds, "panoptic": {**KINDS, **PANOPTIC_KINDS},
+          "convert": ConversionReport.kinds}
 ADDING = {"add", "add_where", "add_repeats"}
 
 

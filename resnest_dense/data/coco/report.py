@@ -1,12 +1,11 @@
 """What a check of a COCO-format set found: counts, findings, a table."""
 
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from resnest_dense.base.findings import Finding, Report, read_kinds
+from resnest_dense.base.findings import Report, read_kinds
 from resnest_dense.data.images import IMAGE_KINDS
 from resnest_dense.errors import listed
 
@@ -43,11 +42,6 @@ class CocoReport(Report):
     def subject(self) -> str:
         return f"{self.json_path} with the images in {self.image_root}"
 
-    def rows(self, finding: Finding) -> Iterator[str]:
-        yield f"  {finding.count:>7}   {finding.meaning} [{finding.kind}]"
-        yield f"            first: {finding.examples[0]}"
-        yield f"            do: {finding.remedy}"
-
     def table(self) -> str:
         """A text table for the terminal: totals, classes, then findings by severity."""
         counts = listed((f"{name} {count}" for name, count in self.per_class.items()),
@@ -58,8 +52,5 @@ class CocoReport(Report):
             f"{self.classes} classes",
             *textwrap.wrap(f"{self.unit} per class: {counts}", _WIDTH, subsequent_indent="  "),
         ]
-        for severity, meaning in _SEVERITIES.items():
-            findings = self.of(severity)
-            lines += ["", f"{severity}: {meaning}"] if findings else []
-            lines += [row for finding in findings for row in self.rows(finding)]
+        lines += self.rows_by_severity(_SEVERITIES)
         return "\n".join(lines if self.findings else [*lines, "no problems found"])

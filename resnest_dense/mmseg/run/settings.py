@@ -19,6 +19,7 @@ from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.mmseg.config import load_config
 from resnest_dense.mmseg.parts.checkpoints import RunCheckpointHook
 from resnest_dense.mmseg.parts.training import BeginRunHook
+from resnest_dense.mmseg.run.named import NAMED, use_named
 from resnest_dense.mmseg.run.order import OrderedLoader
 
 __all__ = ["add_arguments", "build_runner", "read_config"]
@@ -53,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work-dir", help="folder of logs and checkpoints "
                         "(default: work_dirs/ and the config's name)")
     parser.add_argument("--cfg-options", nargs="+", action=_Settings, metavar="KEY=VALUE",
-                        help="settings to override, such as train_cfg.max_iters=1000")
+                        help="settings to override, such as optim_wrapper.optimizer.lr=0.02, "
+                        f"or of whole pipelines: {', '.join(NAMED)}")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
                         help="how several processes are started (torchrun: pytorch)")
     add_folders(parser, "val")
@@ -80,7 +82,11 @@ def _use_arguments(cfg: Config, args: argparse.Namespace) -> None:
             raise ResNeStValueError(
                 "Own data needs --classes and --val, to train on it --train too.")
         _use_folders(cfg, args, train)
-    for key, value in (args.cfg_options or {}).items():
+    options = args.cfg_options or {}
+    use_named(cfg, {key: value for key, value in options.items() if key in NAMED})
+    for key, value in options.items():
+        if key in NAMED:
+            continue
         with explained(f"--cfg-options {key}={value}"):
             cfg.merge_from_dict({key: value})
     hooks = cfg.get("custom_hooks") or []
@@ -179,11 +185,12 @@ def _refuse_unknown_keys(cfg: Config, options: Iterable[str]) -> None:
                 f"{cfg.filename}: nothing reads {key!r}. Did you mean {close[0]!r}?")
     for key in options:
         top = key.split(".")[0]
-        if top not in _RUNNER_KEYS + _OTHER_KEYS:
+        if top not in _RUNNER_KEYS + _OTHER_KEYS and key not in NAMED:
             why = ("has no effect: it sets a helper variable of the config, not what was made of it"
                    if top in cfg else "is not known")
             raise ResNeStValueError(
-                f"{key!r} in --cfg-options {why}. {near(top, sorted(_RUNNER_KEYS + _OTHER_KEYS))}")
+                f"{key!r} in --cfg-options {why}. "
+                f"{near(top, sorted((*_RUNNER_KEYS, *_OTHER_KEYS, *NAMED)))}")
 
 
 def _follow_the_dataset(steps: Iterable[dict | list]) -> None:
