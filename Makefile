@@ -19,10 +19,11 @@ test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The Triton kernels for every GPU, type, radix and layout at once, half an hour on two cores; every
-# family of models in every format of files, ten minutes.
+# family of models in every format of files, ten minutes; tests that `make test` passes over as long.
 matrix: install
 	RESNEST_DENSE_AHEAD=all RESNEST_DENSE_EXPORT=all $(BIN)/python -m pytest tests/ops/test_ahead.py \
 		tests/exporting
+	RESNEST_DENSE_LONG=1 $(BIN)/python -m pytest -m long
 
 lint: install
 	$(BIN)/ruff check .

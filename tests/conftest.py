@@ -20,6 +20,14 @@ ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items):
+    if not os.environ.get("RESNEST_DENSE_LONG"):
+        skip = pytest.mark.skip(reason="long: `make matrix` runs it")
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(skip)
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)

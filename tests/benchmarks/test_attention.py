@@ -1,6 +1,10 @@
 """The benchmark of the attention's steps runs."""
 
+import pytest
+
 from benchmarks import attention
+
+pytestmark = pytest.mark.long
 
 
 def test_every_step_of_every_implementation_at_every_stage(capsys):

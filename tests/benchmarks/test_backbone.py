@@ -44,8 +44,9 @@ def test_every_peer_puts_out_the_same_numbers(weights, name):
 
 @pytest.mark.parametrize("arguments", [
     ["--phase", "eval", "--dtype", "bfloat16"],
-    ["--phase", "train", "--only", "ours", "timm", "--layouts", "channels last"],
-], ids=str)
+    pytest.param(["--phase", "train", "--only", "ours", "timm", "--layouts", "channels last"],
+                 marks=pytest.mark.long),
+], ids=["eval", "train"])
 def test_quick_mode_records_and_writes_the_page(arguments, tmp_path, monkeypatch):
     # A process takes seconds to start; tests/benchmark shows that it tells the peak.
     monkeypatch.setattr(backbone, "in_own_process", lambda function, *args: function(*args))

@@ -34,7 +34,7 @@ def run(*arguments):
                            *map(str, arguments)], capture_output=True, text=True, cwd=ROOT)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_a_script_and_its_processes_know_the_keys(processes, tmp_path):
     script = tmp_path / "tool.py"
     script.write_text(SCRIPT)
@@ -42,6 +42,7 @@ def test_a_script_and_its_processes_know_the_keys(processes, tmp_path):
     assert done.stdout.count(f"radix 2 of {processes}") == processes, done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not TOOLS.is_dir(), reason="detectron2's tools are not there")
 def test_a_stock_tool_builds_our_detector():
     done = run(TOOLS / "analyze_model.py", "--tasks", "parameter", "--config-file", CONFIG,

@@ -69,6 +69,7 @@ def test_two_cpu_processes_train_with_synchronised_norms(train_net, own_data, tm
     assert any("bbox/AP" in row for row in rows(tmp_path / "run"))
 
 
+@pytest.mark.long
 def test_one_image_per_process_trains(train_net, own_data, tmp_path):
     code, output = train_net(*MINI, *own_data, *SMALL, "SOLVER.IMS_PER_BATCH", 1, "SOLVER.MAX_ITER",
                              2, "OUTPUT_DIR", tmp_path / "run")
@@ -108,6 +109,7 @@ def test_weights_of_a_backbone_alone_are_not_evaluated(own_data, tmp_path, monke
         evaluate(read_config(args))
 
 
+@pytest.mark.long
 def test_real_blood_cells_train_and_evaluate(train_net, shared_data, tmp_path):
     bccd = shared_data("bccd")
     data = [f"--{split}-{kind}={bccd / path}" for split, name in (("train", "val"), ("val", "test"))
