@@ -44,6 +44,10 @@ def plan_segmentor(order: Order, facts: LabelFacts, step: Step) -> Plan:
     if fast and order.model is None:
         plan.set("model.decode_head.channels", _CHANNELS, "as narrow as the network is small")
         plan.set("model.auxiliary_head", None, "a short run has no use for it")
+    for head in ("decode_head", "auxiliary_head"):
+        if isinstance(cfg.model.get(head), dict) and (head == "decode_head" or not plan.has(
+                "model.auxiliary_head")):
+            plan.set(f"model.{head}.num_classes", len(facts.shares), "names in the class list")
     _plan_images(plan, order, facts, cfg)
     if fast and isinstance(cfg.model.decode_head, dict):
         weights = rules.class_weights(facts.shares)
