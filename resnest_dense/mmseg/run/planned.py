@@ -104,6 +104,7 @@ def _plan_images(plan: Plan, order: Order, facts: LabelFacts, cfg: Config) -> No
     plan.set("test_scale", [side, side], "as in training")
     if order.preset == "fast":
         plan.set("scale_range", _SCALES, "a short run learns less from very small and large images")
+        plan.set("distortion", False, "nor from changed colours")
         crop = plan.derive("crop_size", rules.crop(side))
     else:
         crop = 32 * max(1, round(crop * side / own / 32))
