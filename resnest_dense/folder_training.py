@@ -91,6 +91,7 @@ def _choose_step(order: Order, framework: Framework, facts: Any, device: str) ->
         batch = None
     if batch is not None and not timed:
         return Step(*batch)
+    print("Steps are measured first; that takes a minute or two on a CPU.", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         draft = framework.plan_training(order, facts, Step(), device)
         path = framework.write_plan(draft, Path(folder, "draft"))

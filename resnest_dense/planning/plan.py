@@ -38,6 +38,9 @@ class Plan:
     def set(self, key: str, value: Any, reason: str) -> None:
         self.settings.append(Setting(key, value, reason))
 
+    def has(self, key: str) -> bool:
+        return any(setting.key == key for setting in self.settings)
+
     def derive(self, keys: str | Iterable[str], derived: Derived) -> Any:
         """Sets keys to what a rule gives, and returns that."""
         for key in [keys] if isinstance(keys, str) else keys:

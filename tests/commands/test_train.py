@@ -9,10 +9,12 @@ from bad_input import assert_one_line
 from convert_cases import write_roboflow, write_voc
 from PIL import Image
 
+from resnest_dense import training
 from resnest_dense.cli import main
 from resnest_dense.configs import find_config
 from resnest_dense.d2.config import load_yaml_config
 from resnest_dense.mmseg.config import load_config
+from resnest_dense.planning.fit import Measured
 
 
 def run(*words):
@@ -78,6 +80,27 @@ def test_a_segmentor_from_folders(tmp_path, capsys):
     assert (tmp_path / "out/iter_2.pth").is_file()
     # Half of the pixels each.
     assert cfg.model.decode_head.loss_decode.class_weight == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("task", ["detect", "segment"])
+def test_a_fast_run_is_as_long_as_a_measured_step_says(tmp_path, monkeypatch, task):
+    steps = []
+
+    def measure(case):  # in this process
+        case.step(case.prepare(training=True), training=True)()
+        steps.append((case.images, case.size))
+        return Measured(2.0, None)
+
+    monkeypatch.setattr(training, "measure_step", measure)
+    (write_voc if task == "detect" else write_labels)(tmp_path / "in")
+    assert run(tmp_path / "in", "--task", task, "--out", tmp_path / "out", "--dry-run",
+               "--image-size", 64, "--batch", 2) == 0
+    assert steps == [(2, (64, 86) if task == "detect" else (64, 64))]
+    # 8 minutes of steps of 2 s and a fifth more.
+    if task == "detect":
+        assert load_yaml_config(tmp_path / "out/train.yaml").SOLVER.MAX_ITER == 200
+    else:
+        assert load_config(tmp_path / "out/train.py").train_cfg.max_iters == 200
 
 
 def test_labels_without_a_split_are_divided(tmp_path):

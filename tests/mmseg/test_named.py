@@ -10,7 +10,7 @@ from resnest_dense.mmseg.config import load_config
 from resnest_dense.mmseg.parts.losses import WeightedCrossEntropyLoss
 from resnest_dense.mmseg.run.named import use_named
 
-SETTINGS = dict(batch_size=3, crop_size=(96, 64), flip_prob=0.25, scale=(130, 70),
+SETTINGS = dict(batch_size=3, crop_size=(96, 64), flip_prob=0.25, distortion=False, scale=(130, 70),
                 scale_range=[0.9, 1.1], test_scale=120, workers=0, iterations=100)
 
 
@@ -23,6 +23,7 @@ def test_names_reach_every_place(name):
     steps = {step["type"]: step for step in train.dataset.pipeline}
     assert (train.batch_size, cfg.model.data_preprocessor.size) == (3, (96, 64))
     assert (steps["RandomCrop"].crop_size, steps["RandomFlip"].prob) == ((96, 64), 0.25)
+    assert not [kind for kind in steps if "Distortion" in kind or "Blur" in kind]
     assert steps.get("Pad", {}).get("size", (96, 64)) == (96, 64)
     assert (steps["RandomResize"].scale, steps["RandomResize"].ratio_range) == (
         (130, 70), (0.9, 1.1))

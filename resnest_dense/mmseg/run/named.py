@@ -9,6 +9,7 @@ from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["NAMED", "use_named"]
 
+_DISTORTIONS = ("PhotoMetricDistortion", "resnest_dense.RandomGaussianBlur")
 _TRAIN, _TESTS = ("train_dataloader",), ("val_dataloader", "test_dataloader")
 
 
@@ -60,6 +61,16 @@ def _flip_prob(cfg: Config, value: Any) -> int:
     return _set(cfg, _TRAIN, "RandomFlip", "prob", float(value))
 
 
+def _distortion(cfg: Config, value: Any) -> int:
+    """whether training images are changed in colour or blurred"""
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    plain = [step for step in pipeline if step["type"] not in _DISTORTIONS]
+    if value:  # as the config has it
+        return len(pipeline) - len(plain)
+    cfg.train_dataloader.dataset.pipeline = plain
+    return 1
+
+
 def _batch_size(cfg: Config, value: Any) -> int:
     """the number of training images a device"""
     cfg.train_dataloader.batch_size = _count("batch_size", value)
@@ -97,9 +108,9 @@ def _iterations(cfg: Config, value: Any) -> int:
 
 
 NAMED: dict[str, Callable[[Config, Any], int]] = {
-    "batch_size": _batch_size, "crop_size": _crop_size, "flip_prob": _flip_prob,
-    "iterations": _iterations, "scale": _scale, "scale_range": _scale_range,
-    "test_scale": _test_scale, "workers": _workers}
+    "batch_size": _batch_size, "crop_size": _crop_size, "distortion": _distortion,
+    "flip_prob": _flip_prob, "iterations": _iterations, "scale": _scale,
+    "scale_range": _scale_range, "test_scale": _test_scale, "workers": _workers}
 
 
 def _set(cfg: Config, loaders: tuple[str, ...], kind: str, key: str, value: Any) -> int:

@@ -44,6 +44,10 @@ def plan_segmentor(order: Order, facts: LabelFacts, step: Step) -> Plan:
     if fast and order.model is None:
         plan.set("model.decode_head.channels", _CHANNELS, "as narrow as the network is small")
         plan.set("model.auxiliary_head", None, "a short run has no use for it")
+    for head in ("decode_head", "auxiliary_head"):
+        if isinstance(cfg.model.get(head), dict) and (head == "decode_head" or not plan.has(
+                "model.auxiliary_head")):
+            plan.set(f"model.{head}.num_classes", len(facts.shares), "names in the class list")
     _plan_images(plan, order, facts, cfg)
     if fast and isinstance(cfg.model.decode_head, dict):
         weights = rules.class_weights(facts.shares)
@@ -100,6 +104,7 @@ def _plan_images(plan: Plan, order: Order, facts: LabelFacts, cfg: Config) -> No
     plan.set("test_scale", [side, side], "as in training")
     if order.preset == "fast":
         plan.set("scale_range", _SCALES, "a short run learns less from very small and large images")
+        plan.set("distortion", False, "nor from changed colours")
         crop = plan.derive("crop_size", rules.crop(side))
     else:
         crop = 32 * max(1, round(crop * side / own / 32))
