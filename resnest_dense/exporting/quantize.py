@@ -24,7 +24,8 @@ __all__ = ["find_calibration", "kept_layers", "quantize", "require_nncf"]
 
 _MOST = 300  # images, from which the ranges of activations are taken
 # Names of nodes are the modules that they are in: those in none are the graph's own arithmetic
-# (that of `_Inside` is in "graph"), and OpenVINO's helpers.
+# (that of `_Inside` is in "graph"), and what OpenVINO puts in, transposed convolutions among it,
+# which it does not load in 8 bits.
 _FLOAT = (r"(/graph)?/?[^/]+$", r".*/anchor_generator/", r".*/level_poolers")
 _LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Convolution", "GroupConvolution",
            "ConvolutionBackpropData", "GroupConvolutionBackpropData")  # of ONNX, of OpenVINO
