@@ -124,5 +124,5 @@ CASES = {case.name: case for case in (
               **{"TEST.PRECISE_BN.ENABLED": True, "TEST.PRECISE_BN.NUM_ITER": 2}),
     Detection("detectron2 retinanet", "resnest14_retinanet.yaml",
               **{"INPUT.MAX_SIZE_TRAIN": 96, "SOLVER.BASE_LR": 0.001,
-                 "MODEL.RETINANET.NUM_CONVS": 1}),
+                 "MODEL.RETINANET.NUM_CONVS": 1, "TEST.PRECISE_BN.NUM_ITER": 2}),
     Segmentation())}
