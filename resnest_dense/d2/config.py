@@ -1,5 +1,6 @@
 """Config keys of ResNeSt under ``MODEL.RESNETS`` and of runs under ``SOLVER`` and ``TEST``, beside
-detectron2's own, none of which change, and what the official code's YAML files mean where the same keys mean something else today."""
+detectron2's own, none of which change, and what the official code's YAML files mean where the same
+keys mean something else today."""
 
 import builtins
 import logging
