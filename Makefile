@@ -6,7 +6,7 @@ UV = VIRTUAL_ENV=.venv $(BIN)/uv
 # Waiting threads sleep instead of spinning: other work on the machine then costs little.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo demo-seg test matrix lint install lock clean
+.PHONY: demo demo-seg test matrix soak lint install lock clean
 
 demo: install
 	$(BIN)/python -m demo.detection --out results/demo
@@ -24,6 +24,10 @@ matrix: install
 	RESNEST_DENSE_AHEAD=all RESNEST_DENSE_EXPORT=all $(BIN)/python -m pytest tests/ops/test_ahead.py \
 		tests/exporting
 	RESNEST_DENSE_LONG=1 $(BIN)/python -m pytest -m long
+
+# Training runs that are killed a hundred times, half an hour on two idle cores for each framework.
+soak: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.reliability --kills 100
 
 lint: install
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ checkpoint must be those of the run that was left alone, bit for bit.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -27,7 +28,6 @@ from benchmarks.reliability_cases import CASES
 from resnest_dense.analysis import describe_machine
 
 RESULTS = Path(__file__).parent / "results"
-_LONGEST = 600  # seconds of a run between two kills
 
 
 def fork(case, out, *, resume, workers, log):
@@ -50,38 +50,50 @@ def fork(case, out, *, resume, workers, log):
         os._exit(status)
 
 
-def ended(pid):
-    """The exit status of a process, None while it runs."""
-    done, status = os.waitpid(pid, os.WNOHANG)
-    return os.waitstatus_to_exitcode(status) if done else None
-
-
-def require(status, out):
-    """Stops where a run has failed that nobody killed."""
+def ended_well(pid, out, *, wait=False):
+    """None while a run goes on, True when it has ended; stops where it has failed."""
+    done, status = os.waitpid(pid, 0 if wait else os.WNOHANG)
+    if not done:
+        return None
     if status:
         text = "".join(Path(f"{out}.log").read_text().splitlines(keepends=True)[-40:])
-        raise SystemExit(f"{text}\n{out.name} ended with exit code {status}.")
+        raise SystemExit(f"{text}\n{out.name} ended with status {status}.")
+    return True
 
 
-def half_written(out):
-    return any(path.stat().st_size for path in out.glob("*.pth.part") if path.exists())
+def half_written(out, since):
+    """Whether a checkpoint is being written; what an earlier kill has left is none."""
+    with contextlib.suppress(FileNotFoundError):
+        return any(part.stat().st_size and part.stat().st_mtime_ns > since
+                   for part in out.glob("*.pth.part"))
+    return False
 
 
-def kill_at_random(pid, out, rng, usual):
-    """Lets a run go on for a random time; returns how it ended, "done" or the kind of the kill."""
-    writing = rng.random() < 1 / 3
-    start, limit = time.monotonic(), _LONGEST if writing else rng.uniform(0, 2 * usual)
-    later = rng.uniform(0, 0.05)  # into the writing
-    while time.monotonic() - start < limit:
-        status = ended(pid)
-        if status is not None:
-            require(status, out)
-            return "done"
-        if writing and half_written(out):
-            time.sleep(later)
-            break
+def last_noted(out):
+    note = out / "last_checkpoint"
+    return note.stat().st_mtime_ns if note.exists() else 0
+
+
+def kill_at_random(pid, out, rng, period):
+    """Lets a run write none to two checkpoints, and go on for a random time or until the next one
+    is half written; returns how it ended, "done" or the kind of the kill."""
+    begin, noted, left = time.time_ns(), last_noted(out), rng.choice((0, 1, 1, 2))
+    writing, until = rng.random() < 1 / 3, None
+    while ended_well(pid, out) is None:
         time.sleep(0.002)
-    half = half_written(out)
+        if (now := last_noted(out)) != noted:
+            noted, left, until = now, left - 1, None
+        if left > 0:
+            continue
+        if writing and half_written(out, begin):
+            time.sleep(rng.uniform(0, 0.05))
+            break
+        until = until or time.monotonic() + rng.uniform(0, 2 * period)
+        if not writing and time.monotonic() > until:
+            break
+    else:
+        return "done"
+    half = half_written(out, begin)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     return "in a checkpoint" if half else "elsewhere"
@@ -104,43 +116,43 @@ def compare(one, other, path=""):
 
 
 def soak(case, kills, folder, rng):
-    """Kills runs of a case that many times; returns what was seen."""
+    """Kills runs of a case that many times; yields what was seen after each run that ended."""
     case.prepare(folder)
-    whole = folder / "whole"
-    begin = time.monotonic()
+    whole, begin = folder / "whole", time.monotonic()
     pid = fork(case, whole, resume=False, workers=0, log=f"{whole}.log")
-    _, status = os.waitpid(pid, 0)
-    require(status, whole)
-    usual = (time.monotonic() - begin) / 12  # so that most kills find a new checkpoint
+    ended_well(pid, whole, wait=True)
+    period = (time.monotonic() - begin) * case.period / case.iterations
     wanted = case.state(whole)
     seen = {"in a checkpoint": 0, "elsewhere": 0}
-    runs, different = 0, []
-    while sum(seen.values()) < kills or runs == 0:
-        out, resume = folder / f"killed_{runs}", False
-        while True:
-            workers = rng.choice((0, 0, 1, 2))
-            pid = fork(case, out, resume=resume, workers=workers, log=f"{out}.log")
-            if sum(seen.values()) >= kills:
-                _, status = os.waitpid(pid, 0)
-                require(status, out)
-                break
-            how = kill_at_random(pid, out, rng, usual)
-            if how == "done":
-                break
-            seen[how] += 1
+    different, run = [], 0
+    while run == 0 or sum(seen.values()) < kills:
+        out, how = folder / f"killed_{run}", ""
+        while how != "done":
             # Without a checkpoint there is nothing to go on from; --resume begins then.
-            resume = True
-            print(f"{case.name}: kill {sum(seen.values())}, {how}", flush=True)
+            pid = fork(case, out, resume=bool(how), workers=rng.choice((0, 0, 1, 2)),
+                       log=f"{out}.log")
+            if sum(seen.values()) >= kills:
+                ended_well(pid, out, wait=True)
+                break
+            how = kill_at_random(pid, out, rng, period)
+            if how != "done":
+                seen[how] += 1
+                print(f"{case.name}: kill {sum(seen.values())}, {how}, at "
+                      f"{last_name(out)}", flush=True)
         differences = compare(wanted, case.state(out))
-        different += [f"run {runs}: {name}" for name in differences]
-        runs += 1
-        print(f"{case.name}: run {runs} ended, {len(differences)} differences", flush=True)
-        if not differences:
-            shutil.rmtree(out)
-    return {"case": case.name, "framework": case.framework, "iterations": case.iterations,
-            "period": case.period, "kills": sum(seen.values()), "how": seen, "runs": runs,
-            "different": different, "minutes": round((time.monotonic() - begin) / 60, 1),
-            "machine": describe_machine()}
+        different += [f"run {run}: {name}" for name in differences]
+        run += 1
+        print(f"{case.name}: run {run} ended, {len(differences)} differences", flush=True)
+        shutil.rmtree(out)
+        yield {"case": case.name, "framework": case.framework, "iterations": case.iterations,
+               "period": case.period, "kills": sum(seen.values()), "how": dict(seen), "runs": run,
+               "different": different, "minutes": round((time.monotonic() - begin) / 60, 1),
+               "machine": describe_machine()}
+
+
+def last_name(out):
+    note = out / "last_checkpoint"
+    return Path(note.read_text()).name if note.exists() else "the beginning"
 
 
 def page(rows):
@@ -170,12 +182,12 @@ def main():
     rows = {row["case"]: row for row in known}
     for name in args.cases:
         with tempfile.TemporaryDirectory(prefix="reliability_") as folder:
-            row = soak(CASES[name], args.kills, Path(folder), random.Random(args.seed))
-        rows[name] = row
-        path.write_text(json.dumps([*rows.values()], indent=1) + "\n")
-        (args.out / "reliability.md").write_text(page([*rows.values()]))
-        if row["different"]:
-            sys.exit(f"{name} is not bit-identical: {row['different'][:5]}")
+            for row in soak(CASES[name], args.kills, Path(folder), random.Random(args.seed)):
+                rows[name] = row
+                path.write_text(json.dumps([*rows.values()], indent=1) + "\n")
+                (args.out / "reliability.md").write_text(page([*rows.values()]))
+                if row["different"]:
+                    sys.exit(f"{name} is not bit-identical: {row['different'][:5]}")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,10 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
 from demo.mini_coco import write_mini_coco
+from demo.tiny_labels import CONFIG, write_tiny_labels
 from resnest_dense import architectures
 from resnest_dense.configs import find_config
 from resnest_dense.d2.train import make_parser as detection_parser
@@ -22,32 +21,11 @@ _SMALL = {"SOLVER.IMS_PER_BATCH": 2, "INPUT.MIN_SIZE_TRAIN": "(64,)", "INPUT.MIN
           "MODEL.RESNETS.WIDTH_PER_GROUP": 8, "MODEL.RESNETS.STEM_WIDTH": 8,
           "MODEL.FPN.OUT_CHANNELS": 32, "MODEL.WEIGHTS": "''", "MODEL.BACKBONE.FREEZE_AT": 0,
           "MODEL.DEVICE": "cpu", "SEED": 7}
-_SEGMENTATION = '''
-_base_ = ["{base}"]
-model = dict(
-    data_preprocessor=dict(size=(32, 32)),
-    backbone=dict(architecture="resnest_tiny", init_cfg=None),
-    decode_head=dict(channels=16, num_classes=3), auxiliary_head=dict(channels=16, num_classes=3))
-train_pipeline = [
-    dict(type="LoadImageFromFile"), dict(type="LoadAnnotations"),
-    dict(type="RandomFlip", prob=0.5), dict(type="RandomCrop", crop_size=(32, 32)),
-    dict(type="PhotoMetricDistortion"), dict(type="resnest_dense.RandomGaussianBlur"),
-    dict(type="PackSegInputs")]
-test_pipeline = [
-    dict(type="LoadImageFromFile"), dict(type="LoadAnnotations"), dict(type="PackSegInputs")]
-data = dict(
-    _delete_=True, type="resnest_dense.FolderDataset", images="{images}", labels="{labels}",
-    classes=("dark", "middle", "light"))
-train_dataloader = dict(
-    batch_size=2, num_workers=0, persistent_workers=False,
-    dataset=dict(data, pipeline=train_pipeline))
-val_dataloader = dict(
-    num_workers=0, persistent_workers=False, dataset=dict(data, pipeline=test_pipeline))
-test_dataloader = val_dataloader
-optim_wrapper = dict(optimizer=dict(lr=0.002))
-train_cfg = dict(max_iters=30, val_interval=10)
-tta_model = dict(base_size=40, crop_size=24, scales=(0.5, 1.0))
-param_scheduler = [dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, end=30, by_epoch=False)]
+_SEGMENTATION = CONFIG + '''
+model["backbone"].update(architecture="resnest_tiny")
+train_pipeline.insert(-1, dict(type="PhotoMetricDistortion"))
+train_cfg.update(max_iters=30, val_interval=10)
+param_scheduler[0].update(end=30)
 default_hooks = dict(checkpoint=dict(interval=3), logger=dict(interval=10))
 custom_hooks = [dict(type="resnest_dense.PreflightHook"), dict(type="EMAHook")]
 randomness = dict(seed=7)
@@ -87,15 +65,7 @@ class Segmentation:
     name, framework, iterations, period = "mmseg deeplabv3", "MMSegmentation", 30, 3
 
     def prepare(self, folder):
-        rng = np.random.default_rng(0)
-        images, labels = folder / "images", folder / "labels"
-        images.mkdir(), labels.mkdir()
-        for i in range(6):
-            label = rng.integers(0, 3, (5, 6)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
-            noise = rng.integers(0, 40, (*label.shape, 3))
-            picture = (label[..., None] * 90 + noise).astype(np.uint8)
-            Image.fromarray(picture).save(images / f"{i}.png")
-            Image.fromarray(label).save(labels / f"{i}.png")
+        images, labels = write_tiny_labels(folder)
         self.config = folder / "tiny.py"
         self.config.write_text(_SEGMENTATION.format(
             base=find_config("resnest14_deeplabv3_ade20k", "mmseg"), images=images, labels=labels))
@@ -124,5 +94,5 @@ CASES = {case.name: case for case in (
               **{"TEST.PRECISE_BN.ENABLED": True, "TEST.PRECISE_BN.NUM_ITER": 2}),
     Detection("detectron2 retinanet", "resnest14_retinanet.yaml",
               **{"INPUT.MAX_SIZE_TRAIN": 96, "SOLVER.BASE_LR": 0.001,
-                 "MODEL.RETINANET.NUM_CONVS": 1}),
+                 "MODEL.RETINANET.NUM_CONVS": 1, "TEST.PRECISE_BN.NUM_ITER": 2}),
     Segmentation())}

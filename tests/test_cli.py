@@ -80,11 +80,12 @@ def test_a_traceback_is_logged_into_files_and_not_on_a_console(tmp_path, monkeyp
     assert "resnest15" in logged and "Traceback" in logged and not console.getvalue()
 
 
-def test_an_interrupt_ends_with_the_code_of_a_shell():
+@pytest.mark.parametrize("words,code", [((), 130), (("SIGINT",), 130), (("SIGTERM",), 143)])
+def test_an_interrupt_ends_with_the_code_of_a_shell(words, code):
     def run(args):
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(*words)
 
-    assert run_tool(argparse.ArgumentParser(), run, []) == 130
+    assert run_tool(argparse.ArgumentParser(), run, []) == code
 
 
 def test_progress_is_shown_on_a_terminal_and_hidden_by_quiet(monkeypatch):

@@ -1,5 +1,6 @@
-"""Config keys of ResNeSt under ``MODEL.RESNETS``, beside detectron2's own, none of which change,
-and what the official code's YAML files mean where the same keys mean something else today."""
+"""Config keys of ResNeSt under ``MODEL.RESNETS`` and of runs under ``SOLVER`` and ``TEST``, beside
+detectron2's own, none of which change, and what the official code's YAML files mean where the same
+keys mean something else today."""
 
 import builtins
 import logging
@@ -74,8 +75,8 @@ def load_yaml_config(path: str | PurePath, overrides: Sequence[str] = ()) -> Cfg
 
 
 def add_resnest_config(cfg: CfgNode) -> None:
-    """Adds the ResNeSt keys to ``cfg``; names and defaults are the official wrapper's
-    (docs/recipes.md 3.1).
+    """Adds the ResNeSt keys to ``cfg``, whose names and defaults are the official wrapper's
+    (docs/recipes.md 3.1), and two of runs.
 
     Unlike the official function it leaves ``STRIDE_IN_1X1`` as it is: that key is for plain ResNets
     in the same process, and a ResNeSt never strides in its 1x1.

@@ -68,11 +68,12 @@ class FiniteWatch:
             self._call, self._losses = (args, kwargs), {}
 
     def _remember_losses(self, module: nn.Module, args: tuple, output: Any) -> None:
-        if module.training and isinstance(output, Mapping):
+        if module.training:
             self._losses = {name: value.detach() for name, value in self._read(output)}
 
-    def _read(self, output: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
-        for name, value in output.items():
+    def _read(self, output: Any) -> Iterator[tuple[str, Tensor]]:
+        named = output if isinstance(output, Mapping) else {"loss": output}
+        for name, value in named.items():
             values = list(_tensors(value))  # mmengine's losses may be lists
             if values and self._mark in name:
                 yield name, torch.stack([part.mean() for part in values]).sum()

@@ -96,9 +96,10 @@ def test_every_other_config_builds(name):
 def test_our_keys_change_no_stock_key():
     stock, ours = get_stock_cfg(), get_stock_cfg()
     add_resnest_config(ours)
-    for key in list(ours.MODEL.RESNETS):
-        if key not in stock.MODEL.RESNETS:
-            del ours.MODEL.RESNETS[key]
+    for node, known in ((ours.MODEL.RESNETS, stock.MODEL.RESNETS), (ours.SOLVER, stock.SOLVER),
+                        (ours.TEST, stock.TEST)):
+        for key in {*node} - {*known}:
+            del node[key]
     assert ours == stock
 
 

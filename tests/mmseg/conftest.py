@@ -1,54 +1,16 @@
 """A tiny own data set and a config for it that trains in seconds."""
 
-import numpy as np
 import pytest
 import quick_configs  # noqa: F401
-from PIL import Image
 
+from demo.tiny_labels import CONFIG, write_tiny_labels
 from resnest_dense.configs import find_config
-
-CONFIG = '''
-_base_ = ["{base}"]
-model = dict(
-    data_preprocessor=dict(size=(32, 32)),
-    backbone=dict(init_cfg=None),
-    decode_head=dict(channels=16, num_classes=3),
-    auxiliary_head=dict(channels=16, num_classes=3))
-train_pipeline = [
-    dict(type="LoadImageFromFile"), dict(type="LoadAnnotations"),
-    dict(type="RandomFlip", prob=0.5), dict(type="RandomCrop", crop_size=(32, 32)),
-    dict(type="resnest_dense.RandomGaussianBlur"), dict(type="PackSegInputs")]
-test_pipeline = [
-    dict(type="LoadImageFromFile"), dict(type="LoadAnnotations"), dict(type="PackSegInputs")]
-data = dict(
-    _delete_=True, type="resnest_dense.FolderDataset", images="{images}", labels="{labels}",
-    classes=("dark", "middle", "light"))
-train_dataloader = dict(
-    batch_size=2, num_workers=0, persistent_workers=False,
-    dataset=dict(data, pipeline=train_pipeline))
-val_dataloader = dict(
-    num_workers=0, persistent_workers=False, dataset=dict(data, pipeline=test_pipeline))
-test_dataloader = val_dataloader
-optim_wrapper = dict(optimizer=dict(lr=0.002))
-train_cfg = dict(max_iters=2, val_interval=2)
-tta_model = dict(base_size=40, crop_size=24, scales=(0.5, 1.0))
-param_scheduler = [dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, end=8, by_epoch=False)]
-default_hooks = dict(checkpoint=dict(interval=2), logger=dict(interval=1))
-'''
 
 
 @pytest.fixture
 def folders(tmp_path):
-    """Six images and their labels of 40x48 pixels in three classes that are shades of grey."""
-    rng = np.random.default_rng(0)
-    images, labels = tmp_path / "images", tmp_path / "labels"
-    images.mkdir(), labels.mkdir()
-    for i in range(6):
-        label = rng.integers(0, 3, (5, 6)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
-        noise = rng.integers(0, 40, (*label.shape, 3))
-        Image.fromarray((label[..., None] * 90 + noise).astype(np.uint8)).save(images / f"{i}.png")
-        Image.fromarray(label).save(labels / f"{i}.png")
-    return images, labels
+    """Images and their labels."""
+    return write_tiny_labels(tmp_path)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+import torch
 from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer, SimpleTrainer
 from detectron2.engine.hooks import EvalHook, PreciseBN
@@ -160,8 +161,11 @@ class Trainer(DefaultTrainer):
             return super().train()
 
     def run_step(self) -> None:
+        # Scripted parts (the focal loss) round otherwise once torch has seen them run twice.
+        optimized = self.cfg.MODEL.DEVICE != "cpu"
         try:
-            super().run_step()
+            with torch.jit.optimized_execution(optimized):
+                super().run_step()
         except FloatingPointError as error:  # of proposals that are no numbers
             raise self._stop.explain(error) from error
 

@@ -139,6 +139,7 @@ class _Runner(Runner):
 
     def register_hook(self, hook: Hook | dict, priority: Any = None) -> None:
         if isinstance(hook, dict) and hook.get("type") == "CheckpointHook":
+            priority = priority or hook.get("priority")
             hook = RunCheckpointHook(**{key: value for key, value in hook.items()
                                         if key not in ("type", "priority", "_scope_")})
         super().register_hook(hook, priority)
