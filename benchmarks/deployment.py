@@ -181,9 +181,9 @@ def page(cases: list[dict]) -> str:
     """All recorded ``cases`` as Markdown."""
     parts = ["# Exported models\n\nRandom weights, random images. Seconds are medians of rounds in "
              "which all take turns in one process; \"times eager\" is the median of the ratios "
-             "round by round, above 1 where a file is faster than PyTorch's fused model: the exported "
-             "graph's own code, which for detectors suppresses class by class and is not as fast as "
-             "detectron2's.\n"]
+             "round by round, above 1 where a file is faster than PyTorch's fused model: the "
+             "exported graph's own code, which for detectors suppresses class by class and is not "
+             "as fast as detectron2's.\n"]
     for case in cases:
         height, width = case["size"]
         export = case["export"]
