@@ -32,6 +32,7 @@ from torchvision.ops import nms
 
 from resnest_dense.base.patching import Patch
 from resnest_dense.base.plain_yaml import PlainLoader
+from resnest_dense.base.seal import is_as_sealed
 from resnest_dense.data.images import open_image
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.mmseg.loading import check_input, fit_state, note_source, unwrap
@@ -55,6 +56,8 @@ _stock_read = checkpoint.CheckpointLoader.load_checkpoint.__func__
 
 def _read(cls: type, filename: str, *args: Any, **kwargs: Any) -> Any:
     filename, part = split_part(str(filename))
+    if Path(filename).is_file() and is_as_sealed(Path(filename)) is False:
+        read_checkpoint(filename)  # says so
     try:
         with run_history_allowed():
             content = _stock_read(cls, filename, *args, **kwargs)

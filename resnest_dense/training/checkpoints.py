@@ -1,10 +1,5 @@
-"""The checkpoints of a run in its folder: whole under their names, with a digest, the newest kept.
+"""The checkpoints of a run in its folder: whole under their names, sealed, the newest kept."""
 
-The digest is the comment that a zip archive, as torch writes them, may end with: the file is read
-as ever, and one copy or rename takes both along.
-"""
-
-import hashlib
 import logging
 import re
 import zipfile
@@ -16,15 +11,13 @@ from typing import Any
 import torch
 
 from resnest_dense.base.files import PART, beside
+from resnest_dense.base.seal import is_as_sealed, seal
 from resnest_dense.errors import ResNeStError, listed
 
 __all__ = ["Checkpoints", "is_whole", "write_checkpoint"]
 
 _logger = logging.getLogger(__name__)
 _LAST = "last_checkpoint"  # names the one that both frameworks resume from
-_MARK = b"sha256:"
-_COMMENT = len(_MARK) + 64
-_CHUNK = 1 << 22
 
 
 def write_checkpoint(content: Any, path: Path) -> None:
@@ -43,7 +36,7 @@ def write_checkpoint(content: Any, path: Path) -> None:
                     file.write(content)
                 else:
                     torch.save(content, file)
-            _seal(part)
+            seal(part)
     except (OSError, RuntimeError) as error:
         cause: Any = error
         while cause and not isinstance(cause, OSError):  # torch's writer hides it behind its own
@@ -54,40 +47,17 @@ def write_checkpoint(content: Any, path: Path) -> None:
                            "are as they were: mend that, and give --resume.") from error
 
 
-def _seal(path: Path) -> None:
-    with open(path, "r+b") as file:
-        end = file.seek(-2, 2)  # an archive ends with the length of its comment, so far 0
-        if file.read() != b"\0\0":
-            raise ValueError(f"{path} is no archive as torch writes them")
-        digest = _digest(path, end)
-        file.seek(end)
-        file.write(_COMMENT.to_bytes(2, "little") + _MARK + digest)
-
-
 def is_whole(path: Path) -> bool:
     """Whether a checkpoint is as it was written: by its digest, or by the checksums of the archive
     where another program has written it."""
     try:
-        with open(path, "rb") as file:
-            end = file.seek(0, 2) - _COMMENT
-            file.seek(max(end, 0))
-            comment = file.read()
-        if comment.startswith(_MARK):
-            return _digest(path, end - 2) == comment[len(_MARK):]
+        sealed = is_as_sealed(path)
+        if sealed is not None:
+            return sealed
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
         return False
-
-
-def _digest(path: Path, size: int) -> bytes:
-    """Of the first ``size`` bytes of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while size > 0 and (chunk := file.read(min(_CHUNK, size))):
-            digest.update(chunk)
-            size -= len(chunk)
-    return digest.hexdigest().encode()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from resnest_dense.base.files import beside
+from resnest_dense.base.seal import is_as_sealed
 from resnest_dense.errors import ResNeStError, ResNeStValueError, listed, near
 from resnest_dense.weights.pickles import read_arrays
 
@@ -199,6 +200,8 @@ def _check_archive(path: Path) -> None:
             members = archive.infolist()
     except zipfile.BadZipFile as error:
         raise _damaged(path, error) from error
+    if is_as_sealed(path) is False:
+        raise _damaged(path, ValueError("its digest is not that which it was written with"))
     # torch never compresses, so what is unpacked cannot be more than the file.
     unpacked = sum(member.file_size for member in members)
     if unpacked > size:

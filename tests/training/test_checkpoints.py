@@ -9,7 +9,9 @@ import signal
 
 import pytest
 import torch
+from mmengine.runner.checkpoint import CheckpointLoader
 
+import resnest_dense.mmseg  # noqa: F401  patches mmengine's loader
 from resnest_dense import ResNeStError
 from resnest_dense.training.checkpoints import Checkpoints, is_whole, write_checkpoint
 from resnest_dense.training.faults import faults_told
@@ -44,6 +46,10 @@ def test_a_checkpoint_is_read_as_ever_and_knows_that_it_is_whole(files):
     for mmap in (False, True):
         assert torch.equal(torch.load(path, mmap=mmap)["model"]["w"], CONTENT["model"]["w"])
     assert read_checkpoint(path).others["iteration"] == 3
+    damage(path, "one bit")
+    for load in (read_checkpoint, CheckpointLoader.load_checkpoint):
+        with pytest.raises(ResNeStError, match="model_1.pth is damaged"):
+            load(str(path))
     torch.save(CONTENT, path)  # of another program, without a digest
     assert is_whole(path)
     damage(path, "one bit")

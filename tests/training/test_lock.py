@@ -46,7 +46,8 @@ def test_another_process_is_named_and_a_dead_one_replaced(tmp_path, holder):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1}', json.dumps(
-    {"pid": os.getpid(), "host": socket.gethostname(), "started": "another process"})])
+    {"pid": os.getpid(), "host": socket.gethostname(), "started": "another process"})],
+    ids=["empty", "cut off", "a list", "no start", "another process"])
 def test_what_names_no_living_process_is_taken_over(tmp_path, text):
     (tmp_path / "training.lock").write_text(text)
     with training_in(tmp_path):
