@@ -101,9 +101,9 @@ def kill_at_random(pid, out, rng, period):
 
 def compare(one, other, path=""):
     """Names of what is not the same, bit for bit."""
-    if isinstance(one, torch.Tensor):
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
         same = one.dtype == other.dtype and torch.equal(one, other)
-    elif isinstance(one, dict):
+    elif isinstance(one, dict) and isinstance(other, dict):
         if one.keys() != other.keys():
             return [f"{path}: other keys"]
         return [name for key in one for name in compare(one[key], other[key], f"{path}/{key}")]

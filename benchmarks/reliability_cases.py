@@ -55,8 +55,9 @@ class Detection:
             *(str(word) for pair in settings.items() for word in pair)]))
 
     def state(self, out):
+        best = out / "model_best.pth"  # none while nothing is found, and AP is no number
         return {"final": torch.load(out / "model_final.pth"),
-                "best": torch.load(out / "model_best.pth")}
+                "best": torch.load(best) if best.exists() else None}
 
 
 class Segmentation:

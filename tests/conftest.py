@@ -35,8 +35,18 @@ def _seeded():
 
 @pytest.fixture(autouse=True)
 def _heard():
-    """detectron2's set-up of a logger, in an earlier test, keeps its records from all others."""
-    logging.getLogger("resnest_dense").propagate = True
+    """detectron2's set-up of a logger, in an earlier test, keeps its records from all others, and
+    writes into streams of that test, which are closed by now; others raise pytest's own level."""
+    for handler in logging.root.handlers:
+        handler.setLevel(logging.NOTSET)
+    for name in [name for name in logging.root.manager.loggerDict if
+                 name.partition(".")[0] in ("detectron2", "fvcore", "resnest_dense")]:
+        logger = logging.getLogger(name)
+        if name.startswith("resnest_dense"):
+            logger.propagate, logger.disabled = True, False
+        for handler in list(logger.handlers):
+            if getattr(getattr(handler, "stream", None), "closed", False):
+                logger.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from bad_input import assert_one_line
 from convert_cases import write_roboflow, write_voc
 from PIL import Image
 
-from resnest_dense import training
+from resnest_dense import folder_training
 from resnest_dense.cli import main
 from resnest_dense.configs import find_config
 from resnest_dense.d2.config import load_yaml_config
@@ -91,7 +91,7 @@ def test_a_fast_run_is_as_long_as_a_measured_step_says(tmp_path, monkeypatch, ta
         steps.append((case.images, case.size))
         return Measured(2.0, None)
 
-    monkeypatch.setattr(training, "measure_step", measure)
+    monkeypatch.setattr(folder_training, "measure_step", measure)
     (write_voc if task == "detect" else write_labels)(tmp_path / "in")
     assert run(tmp_path / "in", "--task", task, "--out", tmp_path / "out", "--dry-run",
                "--image-size", 64, "--batch", 2) == 0

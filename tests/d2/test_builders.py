@@ -6,9 +6,9 @@ from d2_batches import batch, shrink
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, build_backbone, build_model
 from detectron2.utils.events import EventStorage
+from forks import run_forked
 from one_block import EACH_FORM, use_one_block
 
-import resnest_dense.d2
 from resnest_dense import ResNeStError, create_backbone, list_architectures
 from resnest_dense.configs import find_config
 from resnest_dense.d2 import build_resnest_backbone, get_cfg
@@ -39,11 +39,15 @@ def test_builders_are_registered_and_come_from_here(name):
 
 
 def test_importing_twice_changes_nothing():
-    import importlib
-
-    before = dict(BACKBONE_REGISTRY)
-    importlib.reload(resnest_dense.d2.backbone)
-    assert set(before) == set(dict(BACKBONE_REGISTRY))
+    [said] = run_forked({"twice": """
+        import importlib
+        from detectron2.modeling import BACKBONE_REGISTRY
+        import resnest_dense.d2.backbone
+        before = set(dict(BACKBONE_REGISTRY))
+        importlib.reload(resnest_dense.d2.backbone)
+        assert before == set(dict(BACKBONE_REGISTRY))
+        """}).values()
+    assert said == ""
 
 
 @pytest.mark.parametrize("name,levels", [

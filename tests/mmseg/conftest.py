@@ -2,9 +2,16 @@
 
 import pytest
 import quick_configs  # noqa: F401
+from mmseg.visualization import SegLocalVisualizer
 
 from demo.tiny_labels import CONFIG, write_tiny_labels
 from resnest_dense.configs import find_config
+
+
+@pytest.fixture(autouse=True)
+def _own_records():
+    """mmengine takes a run of the same name in the same second for the same experiment."""
+    SegLocalVisualizer._instance_dict.clear()
 
 
 @pytest.fixture

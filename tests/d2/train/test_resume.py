@@ -41,7 +41,7 @@ def test_killed_in_a_checkpoint_it_ends_as_if_it_had_not_been(train, tmp_path, m
                                                               options):
     options = [*options, "SEED", "-1"]
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "_seal", kill_at_call(2, checkpoints._seal))
+        patch.setattr(checkpoints, "seal", kill_at_call(2, checkpoints.seal))
         status = run_in_child(lambda: train("killed", *options, config=config))
     assert status == -signal.SIGKILL
     left = {path.name for path in (tmp_path / "killed").glob("*.pth*")}

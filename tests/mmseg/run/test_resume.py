@@ -28,7 +28,7 @@ def parts(content):
 def test_killed_in_a_checkpoint_it_ends_as_if_it_had_not_been(config, tmp_path, monkeypatch):
     killed, unset = tmp_path / "killed", "randomness.seed=None"
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "_seal", kill_at_call(2, checkpoints._seal))
+        patch.setattr(checkpoints, "seal", kill_at_call(2, checkpoints.seal))
         assert run_in_child(lambda: train_in(killed, config, unset)) == -signal.SIGKILL
     assert {path.name for path in killed.glob("*.pth*")} == {"iter_2.pth", "iter_4.pth.part"}
     end = train_in(killed, config, unset, "--resume", "train_dataloader.num_workers=1")
