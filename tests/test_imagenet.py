@@ -80,7 +80,12 @@ def test_classes_are_told_and_written(trained, tmp_path, capsys):
         f"n{number}/{i}.png": name for number, name in enumerate(CLASSES) for i in range(3)}
     assert all(len(row["classes"]) == 2 for row in rows)
     said = capsys.readouterr()
-    assert "n1/0.png: green" in said.out and "bad.jpg" in said.err
+    table = said.out.splitlines()
+    assert table[0].split() == ["image", "%", "class"]
+    [first] = [i for i, line in enumerate(table) if line.startswith("n1/0.png ")]
+    assert table[first].split()[2] == "green" and table[first + 1].startswith(" " * 8)
+    assert {line.rindex(line.split()[-1]) for line in table} == {table[0].index("class")}
+    assert "bad.jpg" in said.err
 
 
 def test_a_folder_of_classes_is_measured(trained, capsys):

@@ -48,12 +48,15 @@ def _classify(args: argparse.Namespace) -> int:
     classifier = open_classifier(args.weights, architecture=args.architecture,
                                  classes=args.classes, device=args.device)
     rows = []
+    width = max(len(file.name) for file in images)
+    print(f"{'image':{width}}      %  class")
 
     def write(best: list[tuple[str, float]], image: "np.ndarray", file: ImageFile,
               number: int) -> None:
         rows.append({"image": file.name, "classes": [
             {"name": name, "probability": round(share, 6)} for name, share in best]})
-        print(f"{file.name}: " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in best))
+        for place, (name, share) in enumerate(best):
+            print(f"{'' if place else file.name:{width}}  {100 * share:5.1f}  {name}")
 
     failures = each_image(images, lambda image: classifier.best(classifier([image])[0], args.top),
                           write)
