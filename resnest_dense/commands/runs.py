@@ -35,5 +35,5 @@ def _diff_runs(args: argparse.Namespace) -> None:
 
 
 def _shorten(value: object) -> str:
-    text = "not there" if value is None else str(value)
+    text = "not there" if value is None else str(value) or "''"
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH - 3]}..."
