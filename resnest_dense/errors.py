@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["ResNeStError", "ResNeStValueError", "differences", "listed", "log_traceback",
+__all__ = ["ResNeStError", "ResNeStValueError", "clipped", "differences", "listed", "log_traceback",
            "name_extra", "near"]
 
 _SHOWN = 24  # things in a list
@@ -50,6 +50,12 @@ def listed(things: Iterable[object], *, most: int = _SHOWN, room: int = _ROOM,
         shown += 1
     more = f"{between}and {len(texts) - shown} more" if len(texts) > shown else ""
     return between.join(texts[:shown]) + more
+
+
+def clipped(value: object, width: int = 60) -> str:
+    """A value in a table: one of more than ``width`` characters loses its end."""
+    text = str(value)
+    return text if len(text) <= width else f"{text[:width - 3]}..."
 
 
 def near(name: str, known: Iterable[str]) -> str:

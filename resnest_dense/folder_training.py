@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from resnest_dense.analysis.machine import pick_device
-from resnest_dense.architectures import list_architectures
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.frameworks import Framework, find_framework, framework_of_task
 from resnest_dense.planning import rules
@@ -61,8 +60,8 @@ def plan_training(order: Order, data: str | Path, out: str | Path, *, overwrite:
     """
     out, device = Path(out), pick_device(order.device)
     framework = framework_of_task(order.task)
-    if order.model not in (None, *list_architectures()) and (
-            find_framework(str(order.model)) is not framework):
+    if order.model is not None and order.architecture is None and (
+            find_framework(order.model) is not framework):
         raise ResNeStValueError(f"--model {order.model} is no config for --task {order.task}: "
                                 "detectors are detectron2's, segmentors MMSegmentation's.")
     words, facts = framework.read_data(order, data, out / "data")

@@ -127,7 +127,6 @@ class Framework(ABC):
             args: of ``resnest-dense evaluate-published``: data, num_gpus, opts.
         """
 
-
     @abstractmethod
     def read_data(self, order: Order, root: str | Path, out: Path) -> tuple[list[str], Any]:
         """The data in a folder, as arguments of its tool, and what the rules ask of it.
@@ -218,7 +217,6 @@ class _Detectron2(Framework):
         return measure_published(str(entry.config), checkpoint, metrics, out=out,
                                  num_gpus=args.num_gpus, options=args.opts)
 
-
     def read_data(self, order: Order, root: str | Path, out: Path) -> tuple[list[str], BoxFacts]:
         if order.task == "panoptic":
             panoptic = find_panoptic(root)
@@ -301,7 +299,6 @@ class _MMSegmentation(Framework):
         return measure_published(str(entry.config), checkpoint, metrics, out=out,
                                  dilated_form=entry.options.get("dilated_form"),
                                  data_root=args.data, options=args.opts)
-
 
     def read_data(self, order: Order, root: str | Path, out: Path
                   ) -> tuple[list[str], LabelFacts]:

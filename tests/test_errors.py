@@ -5,7 +5,7 @@ import pytest
 from resnest_dense import ResNeStError, ResNeStValueError
 from resnest_dense.base.findings import Kind, Report
 from resnest_dense.config_errors import explained
-from resnest_dense.errors import differences, listed, near
+from resnest_dense.errors import clipped, differences, listed, near
 
 NAMES = [f"object class {i}" for i in range(5000)]
 
@@ -21,6 +21,11 @@ def test_lists_are_whole_or_say_how_many_more():
 def test_messages_about_many_names_stay_short(count):
     message = near("object klass 7", NAMES[:count])
     assert len(message) < 700 and NAMES[0] in message
+
+
+def test_a_value_in_a_table_loses_its_end_alone():
+    assert clipped(12) == "12" and clipped("x" * 60) == "x" * 60
+    assert clipped("x" * 61) == "x" * 57 + "..." and clipped("abcdef", 5) == "ab..."
 
 
 def test_differences_name_what_differs_alone():

@@ -3,9 +3,9 @@
 import argparse
 import json
 
-__all__ = ["add_commands"]
+from resnest_dense.errors import clipped
 
-_WIDTH = 60  # characters of a value in the table
+__all__ = ["add_commands"]
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,9 +31,5 @@ def _diff_runs(args: argparse.Namespace) -> None:
     if not found:
         print("They were started alike: config, seed, versions, commit, weights and data.")
     for key, values in found.items():
-        print(key, *(f"  {_shorten(value)}" for value in values), sep="\n")
-
-
-def _shorten(value: object) -> str:
-    text = "not there" if value is None else str(value) or "''"
-    return text if len(text) <= _WIDTH else f"{text[:_WIDTH - 3]}..."
+        shown = ["not there" if value is None else clipped(value) or "''" for value in values]
+        print(key, *(f"  {text}" for text in shown), sep="\n")

@@ -77,8 +77,8 @@ def _build_fpn(cfg: CfgNode, bottom_up: ResNeStBackbone, top_block: nn.Module) -
 
 # Keys of what a network that is named has by its name, and their defaults.
 SHAPE_KEYS = {"DEPTH": 50, "NUM_GROUPS": 1, "WIDTH_PER_GROUP": 64, "RES2_OUT_CHANNELS": 256,
-          "STEM_WIDTH": 0, "RADIX": 2, "BOTTLENECK_WIDTH": 64, "AVD": True, "AVD_FIRST": False,
-          "AVG_DOWN": True, "DEEP_STEM": True}
+              "STEM_WIDTH": 0, "RADIX": 2, "BOTTLENECK_WIDTH": 64, "AVD": True, "AVD_FIRST": False,
+              "AVG_DOWN": True, "DEEP_STEM": True}
 
 
 def _read_architecture(keys: CfgNode) -> Architecture:

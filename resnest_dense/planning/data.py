@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,32 +27,29 @@ _LISTS = ("classes.txt", "classes.json", "labels.txt")
 
 
 @dataclass(frozen=True)
-class BoxData:
+class _DetectionData:
+    kinds: ClassVar[tuple[str, ...]]  # what each file or folder is to the tool
+
+    train: tuple[Path, ...]
+    val: tuple[Path, ...]
+
+    def words(self) -> list[str]:
+        """As arguments of the detectors' tool."""
+        return [str(word) for split in ("train", "val")
+                for kind, path in zip(self.kinds, getattr(self, split), strict=True)
+                for word in (f"--{split}-{kind}", path)]
+
+
+class BoxData(_DetectionData):
     """COCO files and the folders of their images."""
 
-    train: tuple[Path, Path]
-    val: tuple[Path, Path]
-
-    def words(self) -> list[str]:
-        """As arguments of the detectors' tool."""
-        return [str(word) for split in ("train", "val")
-                for kind, word in zip(("json", "images"), getattr(self, split))
-                for word in (f"--{split}-{kind}", word)]
+    kinds = ("json", "images")
 
 
-@dataclass(frozen=True)
-class PanopticData:
+class PanopticData(_DetectionData):
     """Panoptic files, and the folders of their PNGs and images."""
 
-    train: tuple[Path, Path, Path]
-    val: tuple[Path, Path, Path]
-
-    def words(self) -> list[str]:
-        """As arguments of the detectors' tool."""
-        kinds = ("panoptic-json", "panoptic-pngs", "images")
-        return [str(word) for split in ("train", "val")
-                for kind, word in zip(kinds, getattr(self, split))
-                for word in (f"--{split}-{kind}", word)]
+    kinds = ("panoptic-json", "panoptic-pngs", "images")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from resnest_dense.architectures import list_architectures
 from resnest_dense.errors import ResNeStValueError, near
 
 __all__ = ["DETECTION", "PRESETS", "TASKS", "Order"]
@@ -43,6 +44,15 @@ class Order:
     device: str | None = None
     workers: int | None = None
     seed: int = 0
+
+    @property
+    def architecture(self) -> str | None:
+        """The network that ``model`` names; None where it names a config, or nothing."""
+        return self.model if self.model in list_architectures() else None
+
+    def base(self, own: str) -> str:
+        """The config that the run is based on: ``own``, unless ``model`` names another."""
+        return own if self.model is None or self.architecture else self.model
 
     def __post_init__(self) -> None:
         for name, value, known in (("--task", self.task, TASKS),

@@ -4,12 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from resnest_dense.errors import clipped
 from resnest_dense.planning.rules import Derived
 
 __all__ = ["Plan", "Setting", "Step"]
-
-_WIDE = 60  # characters of a value in the table
-
 
 class Step(NamedTuple):
     """A training step, so far as it is known."""
@@ -55,7 +53,4 @@ class Plan:
         yield f"Based on {self.config}; with"
         width = max(len(setting.key) for setting in self.settings)
         for key, value, reason in self.settings:
-            shown = str(value)
-            if len(shown) > _WIDE:
-                shown = f"{shown[:_WIDE - 3]}..."
-            yield f"  {key:{width}} = {shown}   ({reason})"
+            yield f"  {key:{width}} = {clipped(value)}   ({reason})"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 __all__ = ["Derived", "anchor_sizes", "class_weights", "crop", "evaluation_period", "fast_length",
            "learning_rate", "length", "longer_side", "paper_length", "proposals", "pyramid_anchors",
-           "run_length", "shorter_side", "steps", "warm_up", "workers"]
+           "run_length", "shorter_side", "steps", "warm_up", "weights", "workers"]
 
 _LEAST_OBJECT = 16  # pixels that a small object is to keep: two positions on a map of stride 8
 _SIDES = range(160, 385, 32)  # that fast detectors are trained at
@@ -144,6 +144,23 @@ def class_weights(shares: Sequence[float]) -> Derived:
     return Derived([round(weight / mean, 3) for weight in raw],
                    "1 over the root of its share of the pixels: rare classes count in the mean IoU "
                    "as much as common ones")
+
+
+def weights(preset: str, pretrained: str | None, architecture: str | None) -> Derived:
+    """What a run starts from: a name or path, "none" for random weights, "" for the config's own.
+
+    Args:
+        preset: "fast" or "paper".
+        pretrained: what is asked for.
+        architecture: the network that takes the place of the config's.
+    """
+    if pretrained:
+        return Derived(pretrained, "--pretrained none" if pretrained == "none" else "--pretrained")
+    if preset == "fast":
+        return Derived("none", "fast runs need no download; --pretrained NAME is worth it")
+    if architecture:
+        return Derived(architecture, "the published weights of --model")
+    return Derived("", "the config's")
 
 
 def workers(cores: int, device: str) -> Derived:

@@ -77,3 +77,15 @@ def test_proposals_and_workers():
     assert [rules.proposals(most).value for most in (1, 30, 1000)] == [64, 128, 512]
     assert [rules.workers(2, "cpu").value, rules.workers(2, "cuda").value,
             rules.workers(64, "cuda").value] == [0, 1, 8]
+
+
+@pytest.mark.parametrize("preset,pretrained,architecture,value,reason", [
+    ("fast", None, "resnest26", "none", "no download"),
+    ("fast", "none", None, "none", "--pretrained none"),
+    ("paper", "none", "resnest26", "none", "--pretrained none"),
+    ("fast", "a.pth", "resnest26", "a.pth", "--pretrained"),
+    ("paper", None, "resnest26", "resnest26", "published weights of --model"),
+    ("paper", None, None, "", "the config's")])
+def test_what_a_run_starts_from(preset, pretrained, architecture, value, reason):
+    found = rules.weights(preset, pretrained, architecture)
+    assert found.value == value and reason in found.reason

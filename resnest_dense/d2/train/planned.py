@@ -7,7 +7,6 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from detectron2.config import CfgNode
 
-from resnest_dense.architectures import list_architectures
 from resnest_dense.configs import find_config
 from resnest_dense.d2.config import load_yaml_config
 from resnest_dense.errors import ResNeStValueError
@@ -44,17 +43,15 @@ def plan_detector(order: Order, facts: BoxFacts, step: Step) -> Plan:
     Raises:
         ResNeStValueError: no such model, or one in a LazyConfig.
     """
-    named = order.model in list_architectures()
-    base = _BASES[order.preset][order.task]
-    plan = Plan(base if named or order.model is None else order.model)
+    plan = Plan(order.base(_BASES[order.preset][order.task]))
     path = find_config(plan.config, "detectron2")
     if path.suffix == ".py":
         raise ResNeStValueError(f"--model {order.model} is a LazyConfig, which detectron2's own "
                                 "tool trains (docs/detection.md): name a YAML config.")
     cfg = load_yaml_config(path)
     small = path.name == _MINI
-    if named:
-        plan.set("MODEL.RESNETS.ARCHITECTURE", order.model, "--model")
+    if order.architecture:
+        plan.set("MODEL.RESNETS.ARCHITECTURE", order.architecture, "--model")
     if small and order.task == "panoptic":
         for key, value in _SMALL_PANOPTIC.items():
             plan.set(key, value, "--task panoptic with the small network")
@@ -131,17 +128,12 @@ def _plan_boxes(plan: Plan, order: Order, facts: BoxFacts, cfg: CfgNode, scale: 
 
 
 def _plan_weights(plan: Plan, order: Order) -> None:
-    given = order.pretrained
-    if given is None:
-        given = "none" if order.preset == "fast" else ""
-    if given == "none":
-        plan.set("MODEL.WEIGHTS", "", "--pretrained none" if order.pretrained else
-                 "fast runs need no download; --pretrained NAME is worth it")
+    start = rules.weights(order.preset, order.pretrained, order.architecture)
+    if start.value == "none":
+        plan.set("MODEL.WEIGHTS", "", start.reason)
         plan.set("MODEL.BACKBONE.FREEZE_AT", 0, "random weights must not stay frozen")
-    elif given:
-        plan.set("MODEL.WEIGHTS", given, "--pretrained")
-    elif order.model in list_architectures():
-        plan.set("MODEL.WEIGHTS", order.model, "the published weights of --model")
+    elif start.value:
+        plan.derive("MODEL.WEIGHTS", start)
 
 
 def _plan_steps(plan: Plan, order: Order, facts: BoxFacts, cfg: CfgNode, step: Step) -> None:

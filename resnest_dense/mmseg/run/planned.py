@@ -5,7 +5,6 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from resnest_dense.architectures import list_architectures
 from resnest_dense.config_errors import explained
 from resnest_dense.mmseg.config import load_config
 from resnest_dense.mmseg.run.named import NAMED, use_named
@@ -35,12 +34,12 @@ def plan_segmentor(order: Order, facts: LabelFacts, step: Step) -> Plan:
     Raises:
         ResNeStValueError: no such model.
     """
-    fast, named = order.preset == "fast", order.model in list_architectures()
-    plan = Plan(_BASES[order.preset] if named or order.model is None else order.model)
+    fast = order.preset == "fast"
+    plan = Plan(order.base(_BASES[order.preset]))
     cfg = load_config(plan.config)
-    if named or fast and order.model is None:
-        plan.set("model.backbone.architecture", order.model or _SMALL,
-                 "--model" if named else "the smallest network")
+    if order.architecture or fast and order.model is None:
+        plan.set("model.backbone.architecture", order.architecture or _SMALL,
+                 "--model" if order.architecture else "the smallest network")
     if fast and order.model is None:
         plan.set("model.decode_head.channels", _CHANNELS, "as narrow as the network is small")
         plan.set("model.auxiliary_head", None, "a short run has no use for it")
@@ -121,14 +120,10 @@ def _own_sizes(cfg: Config) -> tuple[int, int]:
 
 
 def _plan_weights(plan: Plan, order: Order) -> None:
-    given = order.pretrained or ("none" if order.preset == "fast" else None)
-    if given == "none":
-        plan.set("model.backbone.init_cfg", None, "--pretrained none" if order.pretrained else
-                 "fast runs need no download; --pretrained NAME is worth it")
-    elif given or order.model in list_architectures():
-        name = given or order.model
-        plan.set("model.backbone.init_cfg", dict(type="Pretrained", checkpoint=name),
-                 "--pretrained" if given else "the published weights of --model")
+    source, reason = rules.weights(order.preset, order.pretrained, order.architecture)
+    if source:
+        plan.set("model.backbone.init_cfg", None if source == "none" else
+                 dict(type="Pretrained", checkpoint=source), reason)
 
 
 def _plan_steps(plan: Plan, order: Order, facts: LabelFacts, cfg: Config, step: Step) -> None:
