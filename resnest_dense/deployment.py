@@ -42,8 +42,8 @@ def export(config: str | Path, checkpoint: str | Path, format: str, out: str | P
         checkpoint: what was trained with it: a path, an address or a name in the catalog.
         format: "onnx", "openvino", "torch-export" or "torchscript".
         out: the file, with the suffix of the format.
-        images: files, folders or patterns to check it on; those of the config's data set, or
-            generated ones, when empty.
+        images: files, folders or patterns to check it on; when empty those of ``val``, of
+            ``calibration``, of the config's data set, or generated ones.
         calibration: of int8: files, folders or patterns of images like those that it will see; the
             config's training set when empty.
         val: a folder of images, and what is in them: a COCO-format file, or a folder of label PNGs.
@@ -72,6 +72,7 @@ def export(config: str | Path, checkpoint: str | Path, format: str, out: str | P
     validation = read_validation(*val, subject.contract) if val else None
     if chosen.precision == "int8":
         ranges = find_calibration(ranges, subject)
+    given = given or read_pictures(validation.images if validation else ranges)
     uncompile(subject.graph)
     made_from = {"config": str(config), "checkpoint": str(checkpoint), "format": format,
                  "family": subject.family}

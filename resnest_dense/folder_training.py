@@ -1,5 +1,6 @@
 """From a folder to a running training: what ``resnest-dense train`` does."""
 
+import dataclasses
 import os
 import shlex
 import tempfile
@@ -11,7 +12,7 @@ from resnest_dense.analysis.machine import pick_device
 from resnest_dense.errors import ResNeStValueError
 from resnest_dense.frameworks import Framework, find_framework, framework_of_task
 from resnest_dense.planning import rules
-from resnest_dense.planning.fit import largest_batch, measure_step
+from resnest_dense.planning.fit import largest_batch, time_step
 from resnest_dense.planning.order import Order
 from resnest_dense.planning.plan import Plan, Step
 
@@ -96,8 +97,8 @@ def _choose_step(order: Order, framework: Framework, facts: Any, device: str) ->
         path = framework.write_plan(draft, Path(folder, "draft"))
         case = framework.benchmark_case()(str(path), size=draft.size, device=device,
                                           images=batch.value if batch else 2)
-        if batch is not None:
-            return Step(*batch, measure_step(case).seconds)
-        most = min(_MOST if order.batch == "auto" else _PAPER_BATCH, few)
-        found, measured = largest_batch(case, most=most)
-        return Step(*found, measured.seconds)
+        if batch is None:
+            most = min(_MOST if order.batch == "auto" else _PAPER_BATCH, few)
+            batch = largest_batch(case, most=most)
+        return Step(*batch, time_step(dataclasses.replace(case, images=batch.value))
+                    if timed else None)

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +14,10 @@ __all__ = ["in_own_process", "peak_growth", "peak_of_process"]
 _Result = TypeVar("_Result")
 _STATUS = Path("/proc/self/status")
 _PEAK_RESET = Path("/proc/self/clear_refs")
+# glibc raises this threshold to what was freed last, and keeps what lies below it: with it, freed
+# tensors go back to the system at once, so that the size of a process is what is in use. That makes
+# it slow, too.
+_GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": str(64 * 1024)}
 
 
 def peak_growth(run: Callable[[], object], device: str | torch.device) -> int | None:
@@ -51,16 +55,27 @@ def peak_of_process(device: str | torch.device) -> int | None:
     return _status_bytes("VmHWM") if _STATUS.exists() else None
 
 
-def in_own_process(function: Callable[..., _Result], *arguments: object) -> _Result:
+def in_own_process(function: Callable[..., _Result], *arguments: object,
+                   environ: Mapping[str, str] = _GIVE_BACK) -> _Result:
     """What ``function(*arguments)`` returns in a new process; both must be picklable.
 
-    The process gives freed tensors back to the system at once, so that its size is what is in use.
+    Args:
+        function: what is called there.
+        arguments: of the function.
+        environ: variables of that process, beside those of this one. By default it gives freed
+            tensors back to the system at once, for memory to be measured; time is measured
+            without (``{}``).
     """
-    # glibc raises this threshold to what was freed last, and keeps what lies below it.
-    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(64 * 1024))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()
+    before = dict(os.environ)
+    os.environ.update(environ)
+    try:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+            return pool.submit(function, *arguments).result()
+    finally:
+        for name in environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update({name: before[name] for name in environ.keys() & before.keys()})
 
 
 def _status_bytes(name: str) -> int:

@@ -25,7 +25,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     endings = ", ".join(f"{kind.suffix} ({name})" for name, kind in FORMATS.items())
     command.add_argument("--out", required=True, metavar="FILE", help=f"its name ends in {endings}")
     command.add_argument("--images", nargs="+", default=[], metavar="IMAGE", help="files, folders "
-                         "or patterns to check it on (default: the config's data set)")
+                         "or patterns to check it on (default: those of --val, of "
+                         "--calibration, or of the config's data set)")
     command.add_argument("--backbone", action="store_true",
                          help="the feature maps alone, of the pyramid where there is one")
     command.add_argument("--preprocess", choices=["outside", "inside"], default="outside",

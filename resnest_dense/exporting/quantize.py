@@ -97,7 +97,10 @@ def quantize(model: Any, subject: Subject, pictures: Sequence[Path],
 
     return nncf.quantize_with_accuracy_control(
         model, data, nncf.Dataset(range(len(validation.images))), measure, max_drop=most_loss,
-        drop_type=nncf.DropType.ABSOLUTE, **given)
+        drop_type=nncf.DropType.ABSOLUTE, **given,
+        # Each of its workers holds models of its own; by default they fill the memory.
+        advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
+            num_ranking_workers=1))
 
 
 def kept_layers(model: Any) -> tuple[str, ...]:

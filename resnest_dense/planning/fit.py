@@ -3,8 +3,10 @@
 import dataclasses
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
@@ -13,38 +15,46 @@ from resnest_dense.analysis.speed import ModelCase
 from resnest_dense.errors import ResNeStError
 from resnest_dense.planning.rules import Derived
 
-__all__ = ["Measured", "free_memory", "largest_batch", "measure_step"]
+__all__ = ["free_memory", "largest_batch", "measure_step", "time_step"]
 
 _FEW = (2, 4)  # images, of which a step is measured first; norms of one image may fail
 _SHARE = {"cpu": 0.8, "cuda": 0.92}  # of the free memory; allocators of a CPU waste more
+_MEMORY_STEPS = 2  # the first may come before gradients and buffers are there
 _TIMES = 3  # the first step prepares, others may be disturbed: the quickest counts
 _ENOUGH = 20.0  # seconds, after which two have to do
 _CGROUP = Path("/sys/fs/cgroup")
+_Result = TypeVar("_Result")
 
 
-@dataclasses.dataclass(frozen=True)
-class Measured:
-    """Of a training step."""
-
-    seconds: float
-    memory: int | None  # bytes of the whole process at its peak; None where nothing tells
-
-
-def measure_step(case: ModelCase) -> Measured:
-    """A step of a model in a process of its own.
+def time_step(case: ModelCase) -> float:
+    """Seconds of a training step of a model, in a process of its own.
 
     Raises:
         ResNeStError: memory does not hold it.
     """
+    return _alone(_time, case, environ={})
+
+
+def measure_step(case: ModelCase) -> int | None:
+    """Bytes of a process at its peak that takes a training step of a model; None where nothing
+    tells.
+
+    Raises:
+        ResNeStError: memory does not hold it.
+    """
+    return _alone(_measure, case)
+
+
+def _alone(function: Callable[[ModelCase], _Result], case: ModelCase, **options: Any) -> _Result:
     try:
-        return in_own_process(_measure, case)
+        return in_own_process(function, case, **options)
     except (torch.OutOfMemoryError, MemoryError, BrokenProcessPool) as error:
         # A system that is short of memory ends the process.
         raise ResNeStError(f"A step of {case.images} images does not fit into memory: give a "
                            "smaller --image-size or --batch, or another --model.") from error
 
 
-def largest_batch(case: ModelCase, *, most: int) -> tuple[Derived, Measured]:
+def largest_batch(case: ModelCase, *, most: int) -> Derived:
     """The most images a step that memory holds: two small steps tell what an image takes, and the
     step that follows from them is measured too.
 
@@ -53,7 +63,7 @@ def largest_batch(case: ModelCase, *, most: int) -> tuple[Derived, Measured]:
         most: images that a step is to have in any case.
 
     Returns:
-        The number with its reason, and its step.
+        The number with its reason.
 
     Raises:
         ResNeStError: even the smallest step does not fit, or this system does not tell memory.
@@ -63,12 +73,12 @@ def largest_batch(case: ModelCase, *, most: int) -> tuple[Derived, Measured]:
         raise ResNeStError("--batch auto: this system does not tell how much memory there is; give "
                            "a number.")
     room = int(free * _SHARE[torch.device(case.device).type])
-    found: dict[int, Measured] = {}
+    found: dict[int, int] = {}
     count, ceiling = min(_FEW[0], most), most
     while count not in found:
-        step = _try(dataclasses.replace(case, images=count), room)
-        if step is not None:
-            found[count] = step
+        taken = _try(dataclasses.replace(case, images=count), room)
+        if taken is not None:
+            found[count] = taken
         elif count > 1:
             ceiling = count - 1
         else:
@@ -78,11 +88,11 @@ def largest_batch(case: ModelCase, *, most: int) -> tuple[Derived, Measured]:
         count = _next(found, ceiling, most, room)
     limit = (f"{most} at most" if count == most else
              f"{_size(room)} of the {_size(free)} that are free may be used")
-    return Derived(count, f"the most that fits: {_size(_bytes(found[count]))} measured, "
-                   f"{_slope(found) / 1e6:.0f} MB an image; {limit}"), found[count]
+    return Derived(count, f"the most that fits: {_size(found[count])} measured, "
+                   f"{_slope(found) / 1e6:.0f} MB an image; {limit}")
 
 
-def _next(found: dict[int, Measured], ceiling: int, most: int, room: int) -> int:
+def _next(found: dict[int, int], ceiling: int, most: int, room: int) -> int:
     """The next number of images to try, or the greatest of ``found`` where that is the answer."""
     many = max(found, default=0)
     if ceiling < most:  # more does not fit: half way, until there is one image between
@@ -91,26 +101,22 @@ def _next(found: dict[int, Measured], ceiling: int, most: int, room: int) -> int
         return max(many, min(_FEW[1], most))
     if many > _FEW[1]:
         return many
-    return max(many, min(most, int(many + (room - _bytes(found[many])) / _slope(found))))
+    return max(many, min(most, int(many + (room - found[many]) / _slope(found))))
 
 
-def _slope(found: dict[int, Measured]) -> float:
+def _slope(found: dict[int, int]) -> float:
     """Bytes an image."""
     few, many = min(found), max(found)
-    return max((_bytes(found[many]) - _bytes(found[few])) / max(many - few, 1), 1)
+    return max((found[many] - found[few]) / max(many - few, 1), 1)
 
 
-def _try(case: ModelCase, room: int) -> Measured | None:
-    """A step, if it fits."""
+def _try(case: ModelCase, room: int) -> int | None:
+    """Bytes of a step, if it fits."""
     try:
-        step = measure_step(case)
+        taken = measure_step(case) or 0
     except ResNeStError:
         return None
-    return step if _bytes(step) <= room else None
-
-
-def _bytes(step: Measured) -> int:
-    return step.memory or 0
+    return taken if taken <= room else None
 
 
 def _size(count: int) -> str:
@@ -150,17 +156,24 @@ def _available() -> int | None:
             return None
 
 
-def _measure(case: ModelCase) -> Measured:
-    model = case.prepare(training=True)
-    step = case.step(model, training=True)
+def _time(case: ModelCase) -> float:
     seconds: list[float] = []
+    step = case.step(case.prepare(training=True), training=True)
     while len(seconds) < 2 or len(seconds) < _TIMES and sum(seconds) < _ENOUGH:
         started = time.perf_counter()
         step()
         if torch.device(case.device).type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def _measure(case: ModelCase) -> int | None:
+    model = case.prepare(training=True)
+    step = case.step(model, training=True)
+    for _ in range(_MEMORY_STEPS):
+        step()
     peak = peak_of_process(case.device)
     # What an optimizer keeps: at most two numbers for each weight.
     state = sum(2 * weight.numel() * weight.element_size() for weight in model.parameters())
-    return Measured(min(seconds), None if peak is None else peak + state)
+    return None if peak is None else peak + state

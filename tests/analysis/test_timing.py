@@ -1,6 +1,7 @@
 """Timing in turn, and the peak of a run's memory."""
 
 import functools
+import os
 import sys
 
 import pytest
@@ -19,6 +20,13 @@ def test_runs_are_taken_in_turn_and_each_round_starts_with_another():
 
 def test_speedup_is_the_median_of_the_rounds():
     assert Timing((1.0, 2.0, 1.0)).speedup_over(Timing((2.0, 6.0, 5.0))) == 3.0
+
+
+def test_memory_is_given_back_where_it_is_measured_and_nowhere_else(monkeypatch):
+    name = "MALLOC_MMAP_THRESHOLD_"  # It makes a step up to twice as slow.
+    monkeypatch.delenv(name, raising=False)
+    assert in_own_process(os.getenv, name) == "65536" and name not in os.environ
+    assert in_own_process(os.getenv, name, environ={}) is None
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")

@@ -91,7 +91,9 @@ def test_a_file_that_loses_more_than_it_may_gets_no_name(pictures, labels, model
     assert main([*command, "--most-loss", "-1"]) == 1
     assert "mIoU falls from" in capsys.readouterr().err and not list(tmp_path.iterdir())
     assert main(command) == 0
-    scores = json.loads((tmp_path / "model.onnx.json").read_text())["check"]["scores"]
+    found = json.loads((tmp_path / "model.onnx.json").read_text())["check"]
+    scores = found["scores"]
+    assert found["images"] == "3 images"  # those of --val, not generated ones
     assert scores["float32"]["mIoU"] > 99.9 and scores["file"]["mIoU"] > 99
 
 
