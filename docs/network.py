@@ -22,7 +22,6 @@ from docs.drawing import (
     text,
 )
 from resnest_dense import create_backbone, get_architecture
-from resnest_dense.nn.bottleneck import Bottleneck
 from resnest_dense.nn.spatial.split_attention import SplitAttention
 
 WHOLE, SIZE = "resnest50", (512, 768)
@@ -131,8 +130,7 @@ def draw_stems() -> str:
 def draw_downsampling() -> str:
     """How much each position of the map counts where res3 halves it."""
     cell, parts = 30, []
-    panels = [(f"{name}: {words}", use(create_backbone(name, norm="").res3[0], path))
-              for path, words in (("shortcut", "shortcut"), ("main", "3x3"))
+    panels = [(f"{name}: {path}", use(name, path)) for path in ("shortcut", "3x3")
               for name in ("resnet50", "resnest50")]
     for i, (title, used) in enumerate(panels):
         left = 20 + i * (_SIDE * cell + 50)
@@ -149,25 +147,23 @@ def draw_downsampling() -> str:
 
 
 @torch.no_grad()
-def use(block: Bottleneck, path: str) -> torch.Tensor:
-    """How much a position counts in all that comes out, as a share of the mean position: the
-    derivative of the sum by the input, with all weights alike."""
-    if path == "shortcut":
-        layers = [block.shortcut_avgpool, block.shortcut]
-    else:
-        conv = block.conv2
-        layers = [conv.conv if isinstance(conv, SplitAttention) else conv, block.avd_layer]
-    steps = nn.Sequential(*(layer for layer in layers if layer is not None))
-    convs = [layer for layer in steps.modules() if isinstance(layer, nn.Conv2d)]
-    for conv in convs:
-        # Without what stands behind it: a norm or a ReLU.
-        conv.weight.fill_(1.0)
-    # Far from the edges, where padding would count.
-    side, margin = _SIDE + 16, 8
+def use(name: str, path: str) -> torch.Tensor:
+    """How much a position counts in all that comes out of a path of the first block of res3, as a
+    share of the mean: the derivative of the sum by the input, with all weights alike.
+    """
+    with torch.device("meta"):
+        block = create_backbone(name, norm="").res3[0]
+    spatial = block.conv2.conv if isinstance(block.conv2, SplitAttention) else block.conv2
+    layers = {"shortcut": [block.shortcut_avgpool, block.shortcut],
+              "3x3": [spatial, block.avd_layer]}[path]
+    steps = nn.Sequential(*(layer for layer in layers if layer is not None)).to_empty(device="cpu")
+    [conv] = (layer for layer in steps.modules() if isinstance(layer, nn.Conv2d))
+    conv.weight.fill_(1.0)
+    margin = _SIDE  # to the edges, where padding would count
+    x = torch.ones(1, 1, _SIDE + 2 * margin, _SIDE + 2 * margin, requires_grad=True)
     with torch.enable_grad():
-        x = torch.ones(1, convs[0].in_channels, side, side, requires_grad=True)
-        steps(x).sum().backward()
-    used = x.grad[0].sum(0)[margin:margin + _SIDE, margin:margin + _SIDE]
+        steps(x.expand(-1, conv.in_channels, -1, -1)).sum().backward()
+    used = x.grad[0, 0, margin:-margin, margin:-margin]
     return used / used.mean()
 
 
