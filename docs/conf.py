@@ -1,5 +1,5 @@
-"""The site of `make docs`: the pages of this folder, the model zoo and the records, as Sphinx builds
-them from the repository. The pages are plain Markdown; what only a site has is added here.
+"""The site of `make docs`: the pages of this folder, the model zoo and the records, as Sphinx
+builds them from the repository. They are plain Markdown; what only a site has is added here.
 """
 
 import re

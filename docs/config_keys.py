@@ -1,6 +1,6 @@
 """The page of every config key, from the tables and docstrings of the code.
 
-    python -m docs.config_keys        # writes docs/config_keys.md anew
+    python -m docs.config_keys        # writes docs/config_keys.md anew (`make pages`)
 """
 
 import inspect
@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-
-from detectron2.config import get_cfg as get_stock_cfg
 
 from resnest_dense.d2.backbone import SHAPE_KEYS
 from resnest_dense.d2.config_keys import KEYS
@@ -21,8 +19,8 @@ __all__ = ["PAGE", "render"]
 PAGE = Path(__file__).with_name("config_keys.md")
 _TEXT = """# Config keys
 
-Every key, name and argument that this package adds to configs. Written by `python -m docs.config_keys`
-from the code, in the environment of `make install`; do not edit it by hand.
+Every key, name and argument that this package adds to configs. Written by `make pages` from the
+code; do not edit it by hand.
 
 ## detectron2
 
@@ -30,13 +28,14 @@ Beside detectron2's own keys, none of which change:
 
 {keys}
 
-A ResNeSt also reads these of detectron2's under `MODEL.RESNETS`: `DEPTH` (14, 26, 50, 101, 152, 200 or
-269), `NUM_GROUPS` (the cardinality), `WIDTH_PER_GROUP`, `NORM`, `OUT_FEATURES`, `RES5_DILATION` (1, 2 or 4
-for an output stride of 32, 16 or 8), `DEFORM_ON_PER_STAGE`, `DEFORM_MODULATED` and `DEFORM_NUM_GROUPS`, and
-`MODEL.BACKBONE.FREEZE_AT`. `STRIDE_IN_1X1` is for plain ResNets; a ResNeSt never strides in its 1x1.
+A ResNeSt also reads these of detectron2's under `MODEL.RESNETS`: `DEPTH` (14, 26, 50, 101, 152, 200
+or 269), `NUM_GROUPS` (the cardinality), `WIDTH_PER_GROUP`, `NORM`, `OUT_FEATURES`, `RES5_DILATION`
+(1, 2 or 4 for an output stride of 32, 16 or 8), `DEFORM_ON_PER_STAGE`, `DEFORM_MODULATED` and
+`DEFORM_NUM_GROUPS`, and `MODEL.BACKBONE.FREEZE_AT`. `STRIDE_IN_1X1` is for plain ResNets; a ResNeSt
+never strides in its 1x1. `MODEL.BACKBONE.NAME` is `build_resnest_backbone`,
+`build_resnest_fpn_backbone` or `build_retinanet_resnest_fpn_backbone`.
+
 Beside `ARCHITECTURE` these stay at their defaults, because the name says them: {shape}.
-`MODEL.BACKBONE.NAME` is `build_resnest_backbone`, `build_resnest_fpn_backbone` or
-`build_retinanet_resnest_fpn_backbone`.
 
 ## MMSegmentation: settings by name
 
@@ -46,7 +45,7 @@ For `--cfg-options` of `tools/mmseg_train.py`, wherever in a config they stand:
 
 ## MMSegmentation: parts
 
-What `type="resnest_dense...."` may name in any config of mmengine, with
+What `type="resnest_dense.ResNeSt"` and its like may name in any config of mmengine, with
 `custom_imports = dict(imports=["resnest_dense.mmseg"])`:
 
 {parts}
@@ -55,21 +54,20 @@ What `type="resnest_dense...."` may name in any config of mmengine, with
 
 | variable | meaning |
 | --- | --- |
-| `RESNEST_DENSE_WEIGHTS_DIR` | folder of weight files; what is there is not fetched ([weights](weights.md)) |
-| `RESNEST_DENSE_CATALOG` | a catalog of your own weights or mirrors ([weights](weights.md)) |
-| `RESNEST_DENSE_OPS` | which implementation computes split attention ([speed](speed.md#fused-and-compiled)) |
+| `RESNEST_DENSE_WEIGHTS_DIR` | folder of weight files; none that is there is fetched: \
+[weights](weights.md) |
+| `RESNEST_DENSE_CATALOG` | a catalog of your own weights or mirrors: [weights](weights.md) |
+| `RESNEST_DENSE_OPS` | what computes split attention: [speed](speed.md#fused-and-compiled) |
 """
 
 
 def render() -> str:
     """The page."""
-    stock = get_stock_cfg().MODEL.RESNETS
     return _TEXT.format(
         keys=_table(("key", "default", "meaning"),
                     ((f"`{key}`", f"`{default!r}`", meaning)
                      for key, (default, meaning) in KEYS.items())),
-        shape=", ".join(f"`{key}`" for key in SHAPE_KEYS if key in stock or f"MODEL.RESNETS.{key}"
-                        in KEYS),
+        shape=", ".join(f"`{key}`" for key in SHAPE_KEYS),
         named=_table(("name", "sets"), ((f"`{name}`", inspect.getdoc(setter) or "")
                                         for name, setter in NAMED.items())),
         parts="\n\n".join(_part(*found) for found in _registered()))

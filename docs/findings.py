@@ -1,4 +1,4 @@
-"""What the checks of data find, as tables: the site puts them in the place of ``MARK`` in a page."""
+"""What the checks of data find, as tables, which the site puts where ``MARK`` is in a page."""
 
 from collections.abc import Iterator
 from pathlib import Path

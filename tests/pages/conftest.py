@@ -1,4 +1,4 @@
-"""A folder that has what the pages name: photos, annotations, labels, an exported model, weights."""
+"""A folder with what the pages name: photos, annotations, labels, an exported model, weights."""
 
 import json
 

@@ -1,11 +1,11 @@
-"""Every Python block of every page runs: those of a page one after another, in a process of its own,
-in a folder that has the files that the pages name."""
+"""Every Python block of every page runs: those of a page one after another, in a process of its
+own, in a folder that has the files that the pages name."""
 
 import os
 
 import pytest
-from forks import run_forked
 from doc_pages import PAGES, ROOT, page_id, python_blocks
+from forks import run_forked
 
 # A config of mmengine is read, not run: what it names must be there, and its backbone be built.
 _BUILD = """

@@ -98,8 +98,8 @@ def test_the_readme_is_short():
 
 
 # Quick, and without need of more than the prepared folder has.
-RUN = ("analyze resn", "architectures", "check-", "configs", "convert-data", "doctor", "score-labels",
-       "weights list", "weights show")
+RUN = ("analyze resn", "architectures", "check-", "configs", "convert-data", "doctor",
+       "score-labels", "weights list", "weights show")
 QUICK = sorted({line for page in PAGES for line in commands(page.read_text(encoding="utf-8"))
                 if line.removeprefix("resnest-dense ").startswith(RUN) and " [" not in line
                 and "--from" not in line and "--panoptic" not in line})
