@@ -39,8 +39,9 @@ nb_execution_cache_path = str(ROOT / "build/notebooks")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # warnings of libraries; what fails is shown all the same
 
-autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
+autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints_format = "short"
 napoleon_custom_sections = ["Shape"]
 smartquotes = False  # which would turn the dashes of options
@@ -56,6 +57,8 @@ pygments_style, pygments_dark_style = "friendly", "monokai"
 def add_to_pages(app: Sphinx, page: str, source: list[str]) -> None:
     """The navigation, and what the checks of data find."""
     source[0] = source[0].replace(findings.MARK, findings.render())
+    if page == "docs/commands":  # without "Named Arguments" in the list beside the page
+        source[0] = f"---\ntocdepth: 4\n---\n{source[0]}"
     if page == root_doc:
         for room, pages in ROOMS.items():
             paths = (path if path.startswith("/") else f"/docs/{path}" for path in pages)

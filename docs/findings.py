@@ -9,7 +9,7 @@ from resnest_dense.base.findings import read_kinds
 __all__ = ["MARK", "render"]
 
 MARK = "<!-- findings -->"
-_TITLES = {"": "Images", "coco": "COCO files", "panoptic": "Panoptic files",
+_TITLES = {".": "Images", "coco": "COCO files", "panoptic": "Panoptic files",
            "labels": "Label PNGs", "convert": "Annotations of other tools"}
 
 
@@ -19,11 +19,10 @@ def render() -> str:
 
 
 def _tables() -> Iterator[str]:
-    rooms = Path(data.__file__).parent
-    for path in sorted(rooms.rglob("kinds.json"), key=lambda path: len(path.parts)):
-        title = _TITLES["/".join(path.relative_to(rooms).parts[:-1])]
+    for room, title in _TITLES.items():
+        kinds = read_kinds(str(Path(data.__file__).parent / room / "__init__.py"))
         rows = [f"| `{name}` | {kind.severity} | {_cell(kind.meaning)} | {_cell(kind.remedy)} |"
-                for name, kind in read_kinds(str(path)).items()]
+                for name, kind in kinds.items()]
         yield "\n".join([f"### {title}", "", "| finding | | meaning | what to do |",
                          "|---|---|---|---|", *rows])
 

@@ -7,6 +7,9 @@ import pytest
 from doc_pages import PAGES, ROOT, page_id, python_blocks
 from forks import run_forked
 
+# Heavy ones, imported once.
+LIBRARIES = ("torch", "torchvision.models.detection", "mmengine.runner", "timm",
+             "detectron2.modeling", "segmentation_models_pytorch")
 # A config of mmengine is read, not run: what it names must be there, and its backbone be built.
 _BUILD = """
 from importlib import import_module
@@ -33,6 +36,5 @@ def test_the_blocks_of_all_pages_run(prepared):
     assert len(cases) >= 9
     env = {**os.environ, "RESNEST_DENSE_CATALOG": str(prepared / "catalog.json"),
            "RESNEST_DENSE_WEIGHTS_DIR": str(prepared / "weights"), "HF_HUB_OFFLINE": "1"}
-    failures = run_forked(cases, preload=("torch", "torchvision", "cv2", "mmengine.runner", "timm"),
-                          cwd=prepared, env=env)
+    failures = run_forked(cases, preload=LIBRARIES, cwd=prepared, env=env)
     assert failures == dict.fromkeys(cases, "")

@@ -16,7 +16,7 @@ from resnest_dense.weights import catalog
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-EXTRAS = re.findall(r'^        "(\w+)": \[', (ROOT / "setup.py").read_text(), re.MULTILINE)
+EXTRAS = re.findall(r'^        "(\w+)": ', (ROOT / "setup.py").read_text(), re.MULTILINE)
 # What a line of shell begins with, in blocks that are fenced or indented.
 PROGRAMS = "resnest-dense|python|torchrun|make|pip|curl|OMP_NUM_THREADS=1"
 
