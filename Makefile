@@ -6,7 +6,7 @@ UV = VIRTUAL_ENV=.venv $(BIN)/uv
 # Waiting threads sleep instead of spinning: other work on the machine then costs little.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo demo-seg test matrix soak lint install lock clean
+.PHONY: demo demo-seg test matrix soak lint docs pages install lock clean
 
 demo: install
 	$(BIN)/python -m demo.detection --out results/demo
@@ -33,6 +33,18 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The site, in build/site: without the network and without a warning. Notebooks run where they have
+# changed; `make clean` forgets what they gave.
+docs: install
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx -q -W --keep-going -c docs \
+		-d build/doctrees . build/site
+	@echo "docs: build/site/index.html"
+
+# What of docs/ is made from the code, made anew.
+pages: install
+	for page in architecture config_keys family network patches; do \
+		$(BIN)/python -W ignore -m docs.$$page || exit 1; done
+
 install: .venv/installed
 
 .venv/installed: Makefile requirements.lock requirements-nodeps.lock setup.py pyproject.toml
@@ -50,7 +62,7 @@ install: .venv/installed
 
 lock:
 	$(UV) pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-annotate \
-		--no-header --extra detectron2 --extra mmseg --extra serve --extra test setup.py requirements.in \
+		--no-header --extra detectron2 --extra mmseg --extra serve --extra test --extra docs setup.py requirements.in \
 		--output-file requirements.lock
 
 clean:

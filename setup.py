@@ -55,6 +55,7 @@ setup(
         ],
         "test": ["pytest", "pytest-xdist", "timm", "segmentation-models-pytorch", "build", "ruff",
                  "mypy", "onnx", "nncf>=3.4", "httpx", "playwright", "mmdet==3.3.0"],
+        "docs": ["sphinx>=8.1", "furo", "myst-nb", "sphinx-argparse"],
     },
     entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},
 )

@@ -3,13 +3,22 @@
     python -m docs.family        # writes docs/family_blocks.svg and docs/channel_order.svg
 """
 
-from dataclasses import dataclass
-from html import escape
-from pathlib import Path
-
 import torch
 from torch import nn
 
+from docs.drawing import (
+    FOLDER,
+    GAP,
+    GROUPS,
+    STEP,
+    Box,
+    arrow,
+    conv_box,
+    document,
+    draw_row,
+    rectangle,
+    text,
+)
 from resnest_dense import create_backbone
 from resnest_dense.nn.bottleneck import Bottleneck
 from resnest_dense.nn.gate import ScSE
@@ -17,20 +26,9 @@ from resnest_dense.nn.spatial.selective_kernel import SelectiveKernel
 from resnest_dense.nn.spatial.split_attention import BranchAttention, SplitAttention
 from resnest_dense.ops import radix_attention
 
-FOLDER = Path(__file__).parent
 DRAWN = ("resnet50", "resnet50d", "resnext50_32x4d", "seresnet50d", "scse_resnet50d", "sknet50",
          "resnest50")
-COLOURS = {"conv": "#dbe9f6", "pool": "#e4f2dc", "attention": "#fde6c8", "sum": "#f3f3f3"}
-GROUPS = ("#c6dbef", "#6baed6", "#fdd0a2", "#fd8d3c")
-WIDTH, BOX, STEP, GAP = 268, 32, 48, 16
-
-
-@dataclass(frozen=True)
-class Box:
-    """One step of a block: what it does, and of which kind it is."""
-
-    text: str
-    kind: str
+WIDTH = 268
 
 
 def main_path(block: Bottleneck) -> list[list[Box]]:
@@ -70,14 +68,6 @@ def shortcut_path(block: Bottleneck) -> list[Box]:
     return [*([] if pool is None else [pool_box(pool)]), conv_box(block.shortcut)]
 
 
-def conv_box(conv: nn.Conv2d) -> Box:
-    side = conv.kernel_size[0]
-    extra = [f"{conv.groups} groups"] * (conv.groups > 1)
-    extra += [f"stride {conv.stride[0]}"] * (conv.stride[0] > 1)
-    extra += [f"dilation {conv.dilation[0]}"] * (conv.dilation[0] > 1)
-    return Box(", ".join([f"{side}x{side}", str(conv.out_channels), *extra]), "conv")
-
-
 def pool_box(pool: nn.AvgPool2d) -> Box:
     return Box(f"average pool {pool.kernel_size}x{pool.kernel_size}, stride {pool.stride}", "pool")
 
@@ -105,23 +95,6 @@ def draw_blocks() -> str:
     return document(len(DRAWN) * (WIDTH + 40) - 20, tallest, parts)
 
 
-def draw_row(left: float, top: float, width: float, boxes: list[Box]) -> list[str]:
-    """Boxes side by side in a width."""
-    each = (width - 8 * (len(boxes) - 1)) / len(boxes)
-    parts = []
-    for i, box in enumerate(boxes):
-        x = left + i * (each + 8)
-        parts.append(f'<rect x="{x:.0f}" y="{top:.0f}" width="{each:.0f}" height="{BOX}" rx="4" '
-                     f'fill="{COLOURS[box.kind]}" stroke="#555"/>')
-        words = box.text.split(", ")
-        half = -(-len(words) // len(boxes))  # beside another box there is room for two short lines
-        lines = [", ".join(words[i:i + half]) for i in range(0, len(words), half)]
-        for line, words_of_line in enumerate(lines):
-            y = top + BOX / 2 + 4 + 12 * (line - (len(lines) - 1) / 2)
-            parts.append(text(x + each / 2, y, words_of_line, 12 if len(lines) == 1 else 10.5))
-    return parts
-
-
 def draw_order(radix: int = 2, cardinality: int = 2, share: int = 3) -> str:
     """What the attention's last layer puts out, group by group, and the order of the splits that it
     weighs; which channel becomes which is asked of the code."""
@@ -137,8 +110,7 @@ def draw_order(radix: int = 2, cardinality: int = 2, share: int = 3) -> str:
         colour = GROUPS[2 * split + group]
         for position, y in ((i, top), (int(target[i]), top + 130)):
             x = left + position * cell
-            parts.append(f'<rect x="{x}" y="{y}" width="{cell}" height="34" fill="{colour}" '
-                         'stroke="#555"/>')
+            parts.append(rectangle(x, y, cell, 34, colour))
             parts.append(text(x + cell / 2, y + 21, f"k{group} r{split}", 12))
         ends = left + i * cell + cell / 2, left + int(target[i]) * cell + cell / 2
         parts.append(f'<line x1="{ends[0]}" y1="{top + 34}" x2="{ends[1]}" y2="{top + 130}" '
@@ -146,24 +118,6 @@ def draw_order(radix: int = 2, cardinality: int = 2, share: int = 3) -> str:
     parts.append(text(left + count * cell / 2, 26, f"cardinality {cardinality} (k), radix {radix} "
                       f"(r), {share} channels each", 14, "bold"))
     return document(left + count * cell + 20, top + 180, parts)
-
-
-def text(x: float, y: float, words: str, size: float, weight: str = "normal",
-         anchor: str = "middle") -> str:
-    return (f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size:.1f}" font-weight="{weight}" '
-            f'text-anchor="{anchor}">{escape(words)}</text>')
-
-
-def arrow(x: float, y: float, length: float) -> str:
-    return (f'<path d="M{x:.0f} {y:.0f}v{length:.0f}m-4 -5l4 5l4 -5" fill="none" '
-            'stroke="#555"/>')
-
-
-def document(width: float, height: float, parts: list[str]) -> str:
-    body = "\n".join(parts)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-            f'font-family="sans-serif">\n<rect width="100%" height="100%" fill="white"/>\n{body}\n'
-            "</svg>\n")
 
 
 DRAWINGS = {"family_blocks.svg": draw_blocks, "channel_order.svg": draw_order}

@@ -3,6 +3,8 @@ detectron2's own, none of which change, and what the official code's YAML files 
 keys mean something else today."""
 
 import builtins
+import copy
+import functools
 import logging
 import os
 from collections.abc import Sequence
@@ -17,7 +19,7 @@ from omegaconf import DictConfig
 
 from resnest_dense.base.plain_yaml import PlainLoader
 from resnest_dense.config_errors import explained
-from resnest_dense.d2.config_keys import merge_file, merge_overrides, require_keys
+from resnest_dense.d2.config_keys import KEYS, merge_file, merge_overrides, require_keys
 from resnest_dense.errors import ResNeStValueError, near
 from resnest_dense.weights import catalog
 
@@ -26,8 +28,8 @@ __all__ = ["add_resnest_config", "get_cfg", "load_lazy_config", "load_yaml_confi
 _PLAIN_BUILDERS = ("build_resnet_backbone", "build_resnet_fpn_backbone",
                    "build_retinanet_resnet_fpn_backbone")
 # Keys of the official wrapper. Saved configs hold all of them, also those of a plain ResNet.
-_WRAPPER_DEFAULTS = {"DEEP_STEM": True, "AVD": True, "AVG_DOWN": True, "RADIX": 2,
-                     "BOTTLENECK_WIDTH": 64}
+_WRAPPER_DEFAULTS = {key: KEYS[f"MODEL.RESNETS.{key}"][0] for key in
+                     ("DEEP_STEM", "AVD", "AVG_DOWN", "RADIX", "BOTTLENECK_WIDTH")}
 _PANOPTIC_WEIGHTS = ("resnest200_detectron", "panoptic_ResNeSt_200_FPN_syncBN_tricks_3x")
 _logger = logging.getLogger(__name__)
 
@@ -81,25 +83,9 @@ def add_resnest_config(cfg: CfgNode) -> None:
     Unlike the official function it leaves ``STRIDE_IN_1X1`` as it is: that key is for plain ResNets
     in the same process, and a ResNeSt never strides in its 1x1.
     """
-    node = cfg.MODEL.RESNETS
-    node.update(_WRAPPER_DEFAULTS)
-    # A network by its name (resnest_dense.list_architectures()), in place of DEPTH and all that is
-    # the network's own; "": a ResNeSt of those keys.
-    node.ARCHITECTURE = ""
-    # Average pool before the 3x3: the "fast" networks.
-    node.AVD_FIRST = False
-    # Channels of the stem's first convolutions; 0: what the named network of this DEPTH has.
-    node.STEM_WIDTH = 0
-    # Form of the dilated stages where RES5_DILATION is 2 or 4 (output stride 16 or 8).
-    node.DILATED_FORM = "detectron2"
-    # Stages ("res2", ...) whose activations are recomputed in backward to save memory.
-    node.CHECKPOINT_STAGES = []
-    # torch.compile of the stem and each stage.
-    node.COMPILE = False
-    # Checkpoints of a run that stay, beside the best and the final one; 0: all.
-    cfg.SOLVER.CHECKPOINTS_KEPT = 3
-    # Of the best model, as "bbox/AP50"; "": the main one of the task.
-    cfg.TEST.BEST_METRIC = ""
+    for name, (default, _) in KEYS.items():
+        *path, key = name.split(".")
+        setattr(functools.reduce(getattr, path, cfg), key, copy.copy(default))
 
 
 def get_cfg() -> CfgNode:

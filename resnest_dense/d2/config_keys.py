@@ -1,8 +1,9 @@
-"""Keys of YAML files and overrides merged into detectron2's config; what is wrong with one is said
-with its place, the type that it takes and how that is written."""
+"""The keys that are added to detectron2's config, and keys of YAML files and overrides merged into
+it; what is wrong with one is said with its place, the type that it takes and how that is written.
+"""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,33 @@ from detectron2.config import CfgNode
 
 from resnest_dense.errors import ResNeStValueError, near
 
-__all__ = ["merge_file", "merge_overrides", "require_keys"]
+__all__ = ["KEYS", "merge_file", "merge_overrides", "require_keys"]
 
+# What is added: defaults and meanings, of which docs/config_keys.md is made.
+KEYS: Mapping[str, tuple[Any, str]] = {
+    "MODEL.RESNETS.RADIX": (2, "splits that the attention weighs; 1 keeps the attention, as a "
+                            "sigmoid"),
+    "MODEL.RESNETS.BOTTLENECK_WIDTH": (64, "width of a group in res2, of 64"),
+    "MODEL.RESNETS.AVD": (True, "average-pool downsampling: a 3x3 average pool has the block's "
+                          "stride"),
+    "MODEL.RESNETS.AVD_FIRST": (False, "that pool before the 3x3 instead of behind it: the "
+                                "\"fast\" networks"),
+    "MODEL.RESNETS.AVG_DOWN": (True, "ResNet-D's shortcut: an average pool before its 1x1"),
+    "MODEL.RESNETS.DEEP_STEM": (True, "ResNet-D's stem of three 3x3"),
+    "MODEL.RESNETS.STEM_WIDTH": (0, "channels of the stem's first convolutions; 0: what the "
+                                 "network of this DEPTH has"),
+    "MODEL.RESNETS.ARCHITECTURE": ("", "a network by its name, of `resnest-dense architectures`, "
+                                   "in place of DEPTH and all that is the network's own"),
+    "MODEL.RESNETS.DILATED_FORM": ("detectron2", "form of the dilated stages where RES5_DILATION "
+                                   "is 2 or 4: \"official\", \"mmseg\" or \"detectron2\""),
+    "MODEL.RESNETS.CHECKPOINT_STAGES": ([], "stages such as \"res2\" whose activations are "
+                                        "computed again in backward, which saves memory"),
+    "MODEL.RESNETS.COMPILE": (False, "`torch.compile` of the stem and each stage"),
+    "SOLVER.CHECKPOINTS_KEPT": (3, "checkpoints of a run that stay, beside the best and the final "
+                                "one; 0: all"),
+    "TEST.BEST_METRIC": ("", "by which the best model is kept, such as bbox/AP50; empty: the main "
+                         "one of the task"),
+}
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number with a point",
           str: "a text", tuple: "a tuple", list: "a list", CfgNode: "keys of its own"}
 # The key that an error of yacs is about, which has no attribute for it.

@@ -1,0 +1,40 @@
+"""Every Python block of every page runs: those of a page one after another, in a process of its
+own, in a folder that has the files that the pages name."""
+
+import os
+
+import pytest
+from doc_pages import PAGES, ROOT, page_id, python_blocks
+from forks import run_forked
+
+# Heavy ones, imported once.
+LIBRARIES = ("torch", "torchvision.models.detection", "mmengine.runner", "timm",
+             "detectron2.modeling", "segmentation_models_pytorch")
+# A config of mmengine is read, not run: what it names must be there, and its backbone be built.
+_BUILD = """
+from importlib import import_module
+from mmengine.registry import MODELS
+for name in custom_imports["imports"]:
+    import_module(name)
+assert MODELS.build({k: v for k, v in model["backbone"].items() if k != "_delete_"})
+"""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_a_block_that_is_not_run_is_covered_elsewhere(page):
+    for _, test in python_blocks(page):
+        assert not test or (ROOT / test).is_file()
+
+
+def test_the_blocks_of_all_pages_run(prepared):
+    cases = {}
+    for page in PAGES:
+        blocks = [code + _BUILD * code.startswith("custom_imports")
+                  for code, test in python_blocks(page) if not test]
+        if blocks:
+            cases[page_id(page)] = "\n".join(blocks)
+    assert len(cases) >= 9
+    env = {**os.environ, "RESNEST_DENSE_CATALOG": str(prepared / "catalog.json"),
+           "RESNEST_DENSE_WEIGHTS_DIR": str(prepared / "weights"), "HF_HUB_OFFLINE": "1"}
+    failures = run_forked(cases, preload=LIBRARIES, cwd=prepared, env=env)
+    assert failures == dict.fromkeys(cases, "")
