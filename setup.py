@@ -53,8 +53,9 @@ setup(
             *TORCH, "mmsegmentation>=1.2", "mmengine>=0.10", "ftfy", "regex",
             "opencv-python", "matplotlib", "setuptools<82",
         ],
-        "test": ["pytest", "pytest-xdist", "timm", "segmentation-models-pytorch", "build", "ruff",
-                 "mypy", "onnx", "nncf>=3.4", "httpx", "playwright", "mmdet==3.3.0"],
+        "test": ["pytest", "pytest-xdist", "pytest-cov", "coverage>=7.10", "timm",
+                 "segmentation-models-pytorch", "build", "ruff", "mypy", "onnx", "nncf>=3.4",
+                 "httpx", "playwright", "mmdet==3.3.0"],
     },
     entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},
 )

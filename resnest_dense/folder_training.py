@@ -100,4 +100,7 @@ def _choose_step(order: Order, framework: Framework, facts: Any, device: str) ->
             return Step(*batch, measure_step(case).seconds)
         most = min(_MOST if order.batch == "auto" else _PAPER_BATCH, few)
         found, measured = largest_batch(case, most=most)
+        if order.batch is None and most == _PAPER_BATCH:
+            parts = rules.accumulation(most, found.value)
+            return Step(most, "the recipe's", measured.seconds * parts.value, parts)
         return Step(*found, measured.seconds)

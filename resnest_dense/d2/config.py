@@ -76,7 +76,7 @@ def load_yaml_config(path: str | PurePath, overrides: Sequence[str] = ()) -> Cfg
 
 def add_resnest_config(cfg: CfgNode) -> None:
     """Adds the ResNeSt keys to ``cfg``, whose names and defaults are the official wrapper's
-    (docs/recipes.md 3.1), and two of runs.
+    (docs/recipes.md 3.1), and those of runs.
 
     Unlike the official function it leaves ``STRIDE_IN_1X1`` as it is: that key is for plain ResNets
     in the same process, and a ResNeSt never strides in its 1x1.
@@ -96,8 +96,12 @@ def add_resnest_config(cfg: CfgNode) -> None:
     node.CHECKPOINT_STAGES = []
     # torch.compile of the stem and each stage.
     node.COMPILE = False
+    # Parts in which the images of a step go through the model, one after another.
+    cfg.SOLVER.ACCUMULATE = 1
     # Checkpoints of a run that stay, beside the best and the final one; 0: all.
     cfg.SOLVER.CHECKPOINTS_KEPT = 3
+    # Images that cannot be loaded and workers that are killed, before training stops.
+    cfg.DATALOADER.FAULTS_ALLOWED = 10
     # Of the best model, as "bbox/AP50"; "": the main one of the task.
     cfg.TEST.BEST_METRIC = ""
 
