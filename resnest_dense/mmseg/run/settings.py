@@ -140,7 +140,8 @@ class _Runner(Runner):
                 loader, lambda: (self.iter, self.epoch), by_epoch=by_epoch, seed=self.seed,
                 rank=self.rank, allowed=self.cfg.get("faults_allowed", FAULTS_ALLOWED))
         if parts > 1 and isinstance(loop, dict):
-            options = {key: value for key, value in loop.items() if key not in ("type", "by_epoch")}
+            options = {key: value for key, value in loop.items() if key not in
+                       ("type", "by_epoch", "_scope_")}
             return AccumulatingTrainLoop(self, self._train_dataloader, parts=parts, **options)
         return super().build_train_loop(loop)
 
