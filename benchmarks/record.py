@@ -1,9 +1,10 @@
-"""Recorded cases in a JSON file; measuring a case again replaces its figures."""
+"""Recorded cases in a JSON file; measuring a case again replaces its figures. Pages of sections."""
 
 import json
+import re
 from pathlib import Path
 
-__all__ = ["load_cases", "save_case"]
+__all__ = ["load_cases", "put_section", "save_case"]
 
 
 def load_cases(path: Path) -> list[dict]:
@@ -37,3 +38,15 @@ def save_case(path: Path, case: dict, key: tuple[str, ...]) -> list[dict]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(cases, indent=1) + "\n")
     return cases
+
+
+def put_section(path: Path, title: str, text: str) -> None:
+    """Writes a section of a page, "" for what stands before the first, in place of the one that is
+    there; the others stay."""
+    page = path.read_text() if path.exists() else ""
+    head = rf"## {re.escape(title)}\n" if title else ""
+    old = re.match if not title else re.search
+    place = old(rf"(?ms)^{head}.*?(?=^## |\Z)", page)
+    new = f"## {title}\n\n{text.strip()}\n\n" if title else f"{text.strip()}\n\n"
+    start, end = place.span() if place else (len(page), len(page))
+    path.write_text(f"{page[:start].rstrip()}\n\n{new}{page[end:]}".strip() + "\n")

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.record import put_section
 from benchmarks.reliability_cases import CASES
 from resnest_dense.analysis import describe_machine
 
@@ -185,7 +186,7 @@ def main():
             for row in soak(CASES[name], args.kills, Path(folder), random.Random(args.seed)):
                 rows[name] = row
                 path.write_text(json.dumps([*rows.values()], indent=1) + "\n")
-                (args.out / "reliability.md").write_text(page([*rows.values()]))
+                put_section(args.out / "reliability.md", "", page([*rows.values()]))
                 if row["different"]:
                     sys.exit(f"{name} is not bit-identical: {row['different'][:5]}")
 

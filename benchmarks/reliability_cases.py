@@ -1,4 +1,4 @@
-"""Tiny training runs of each framework that `benchmarks.reliability` kills."""
+"""Tiny training runs of each framework, for `benchmarks.reliability` and `benchmarks.endurance`."""
 
 import warnings
 from dataclasses import replace
@@ -12,6 +12,7 @@ from resnest_dense import architectures
 from resnest_dense.configs import find_config
 from resnest_dense.d2.train import make_parser as detection_parser
 from resnest_dense.d2.train import run as run_detection
+from resnest_dense.mmseg.run import evaluate
 from resnest_dense.mmseg.run import train as segmentation
 
 warnings.filterwarnings("ignore")
@@ -19,7 +20,7 @@ architectures._ARCHITECTURES["resnest_tiny"] = replace(
     architectures.get_architecture("resnest14"), bottleneck_width=8, stem_width=8)
 _SMALL = {"SOLVER.IMS_PER_BATCH": 2, "INPUT.MIN_SIZE_TRAIN": "(64,)", "INPUT.MIN_SIZE_TEST": 64,
           "MODEL.RESNETS.WIDTH_PER_GROUP": 8, "MODEL.RESNETS.STEM_WIDTH": 8,
-          "MODEL.FPN.OUT_CHANNELS": 32, "MODEL.WEIGHTS": "''", "MODEL.BACKBONE.FREEZE_AT": 0,
+          "MODEL.FPN.OUT_CHANNELS": 32, "MODEL.BACKBONE.FREEZE_AT": 0,
           "MODEL.DEVICE": "cpu", "SEED": 7}
 _SEGMENTATION = CONFIG + '''
 model["backbone"].update(architecture="resnest_tiny")
@@ -35,23 +36,31 @@ randomness = dict(seed=7)
 class Detection:
     """A detector of a shipped config, made small, with evaluation and precise batch norms."""
 
-    framework, iterations, period = "detectron2", 40, 3
+    framework = "detectron2"
 
-    def __init__(self, name, config, **options):
+    def __init__(self, name, config, *, iterations=40, period=3, **options):
         self.name, self.config, self.options = name, config, options
+        self.iterations, self.period = iterations, period
 
     def prepare(self, folder):
         self.data = write_mini_coco(folder / "data", train=12, val=3, size=(96, 64))
 
     def train(self, out, *, resume, workers):
+        self._run(out, workers, *(["--resume"] if resume else []))
+
+    def evaluate(self, out, trained, *, workers):
+        self._run(out, workers, "--eval-only", weights=trained / "model_final.pth")
+
+    def _run(self, out, workers, *words, weights="''"):
         data = self.data
         settings = {**_SMALL, "SOLVER.MAX_ITER": self.iterations, "OUTPUT_DIR": out,
                     "SOLVER.CHECKPOINT_PERIOD": self.period, "TEST.EVAL_PERIOD": 10,
-                    "DATALOADER.NUM_WORKERS": workers, **self.options}
+                    "DATALOADER.NUM_WORKERS": workers, **self.options,
+                    "MODEL.WEIGHTS": weights}
         run_detection(detection_parser().parse_args([
             "--config-file", self.config, "--train-json", str(data.train_json),
             "--train-images", str(data.train_images), "--val-json", str(data.val_json),
-            "--val-images", str(data.val_images), *(["--resume"] if resume else []),
+            "--val-images", str(data.val_images), *words,
             *(str(word) for pair in settings.items() for word in pair)]))
 
     def state(self, out):
@@ -63,7 +72,10 @@ class Detection:
 class Segmentation:
     """A small DeepLabV3 with a moving average of its weights, and validation."""
 
-    name, framework, iterations, period = "mmseg deeplabv3", "MMSegmentation", 30, 3
+    name, framework, period = "mmseg deeplabv3", "MMSegmentation", 3
+
+    def __init__(self, *options, iterations=30):
+        self.options, self.iterations = options, iterations
 
     def prepare(self, folder):
         images, labels = write_tiny_labels(folder)
@@ -75,10 +87,15 @@ class Segmentation:
     def _arguments(self, out, resume, workers):
         return segmentation.make_parser().parse_args([
             str(self.config), "--work-dir", str(out), *(["--resume"] if resume else []),
-            "--cfg-options", f"train_dataloader.num_workers={workers}"])
+            "--cfg-options", f"train_dataloader.num_workers={workers}", *self.options])
 
     def train(self, out, *, resume, workers):
         segmentation.run(self._arguments(out, resume, workers))
+
+    def evaluate(self, out, trained, *, workers):
+        evaluate.run(evaluate.make_parser().parse_args([
+            str(self.config), str(trained / f"iter_{self.iterations}.pth"), "--work-dir", str(out),
+            "--cfg-options", f"test_dataloader.num_workers={workers}"]))
 
     def state(self, out):
         path = Path(out, f"iter_{self.iterations}.pth")

@@ -100,5 +100,8 @@ def _choose_step(order: Order, framework: Framework, facts: Any, device: str) ->
         if batch is None:
             most = min(_MOST if order.batch == "auto" else _PAPER_BATCH, few)
             batch = largest_batch(case, most=most)
+            if order.batch is None and most == _PAPER_BATCH:
+                parts = rules.accumulation(most, batch.value)
+                return Step(most, "the recipe's", parts=parts)
         return Step(*batch, time_step(dataclasses.replace(case, images=batch.value))
                     if timed else None)

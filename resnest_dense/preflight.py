@@ -116,8 +116,8 @@ def check_norms(model: nn.Module, *, images: int, processes: int) -> Finding:
     return Finding("norms", "fine", f"{text or 'no batch norm learns'}.")
 
 
-def check_learning_rate(rate: float, *, images: int, reference: tuple[float, int],
-                        key: str) -> Finding:
+def check_learning_rate(rate: float, *, images: int, reference: tuple[float, int], key: str,
+                        accumulation: str = "", parts: int = 1) -> Finding:
     """The learning rate against the linear rule (arXiv 1706.02677).
 
     Args:
@@ -125,16 +125,23 @@ def check_learning_rate(rate: float, *, images: int, reference: tuple[float, int
         images: in a batch of all processes.
         reference: a rate, and the images that it is for.
         key: what the config calls the rate.
+        accumulation: the settings that make steps of {images} images in {parts} parts, for a rate
+            of {rate}; "" where there are none.
+        parts: of a step as it is.
     """
     wanted = reference[0] * images / reference[1]
     text = f"{key} is {rate:g} for {images} images a batch"
     if not (math.isfinite(rate) and rate > 0):
         return Finding("learning rate", "error", f"{text}: nothing would be learned. "
                        f"The linear rule gives {wanted:g}.")
+    most, more = reference[1], ""
+    if accumulation and images < most and parts * most % images == 0:
+        given = accumulation.format(images=most, parts=parts * most // images, rate=reference[0])
+        more = f" {given} makes steps of {most} images with the memory of these."
     if not 0.5 <= rate / wanted <= 2:
         return Finding("learning rate", "warning", f"{text}, {rate / wanted:.3g} times what the "
-                       f"linear rule gives ({reference[0]:g} for {reference[1]}: {wanted:g}).")
-    return Finding("learning rate", "fine", f"{text}; the linear rule gives {wanted:g}.")
+                       f"linear rule gives ({reference[0]:g} for {most}: {wanted:g}).{more}")
+    return Finding("learning rate", "fine", f"{text}; the linear rule gives {wanted:g}.{more}")
 
 
 def check_weights(backbone: nn.Module, loaded: tuple[tuple[int, int], tuple[int, int]] | None, *,

@@ -91,6 +91,19 @@ def test_the_linear_rule(rate, images, severity, words):
     assert found.severity == severity and words in str(found) and "SOLVER.BASE_LR" in str(found)
 
 
+def test_accumulation_is_the_remedy_for_small_batches():
+    def say(images, parts, rate):
+        return check_learning_rate(
+            rate, images=images, reference=(0.02, 16), key="LR", parts=parts,
+            accumulation="IMAGES {images} ACCUMULATE {parts} LR {rate:g}").meaning
+
+    for rate in (0.0025, 0.02):  # fine, and a warning
+        assert say(2, 1, rate).endswith(
+            "IMAGES 16 ACCUMULATE 8 LR 0.02 makes steps of 16 images with the memory of these.")
+    assert "IMAGES 16 ACCUMULATE 4 LR 0.02" in say(8, 2, 0.01)
+    assert "ACCUMULATE" not in say(16, 1, 0.02) + say(32, 1, 0.04) + say(5, 1, 0.00625)
+
+
 def test_weights_in_percent_and_frozen_random_ones():
     with torch.device("meta"):
         free, frozen = (create_backbone("resnest14", freeze_at=at) for at in (0, 2))

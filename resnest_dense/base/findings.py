@@ -91,6 +91,13 @@ class Report:
         """The findings that speak against training."""
         return self.of("error")
 
+    def excuse(self, kinds: Iterable[str], most: int) -> None:
+        """Makes notes of the errors of these kinds, if ``most`` entries at most have them."""
+        found = [self.findings[kind] for kind in kinds if kind in self.findings]
+        if sum(finding.count for finding in found) <= most:
+            for finding in found:
+                finding.severity = "note"
+
     def subject(self) -> str:
         """What was checked: an error begins with it."""
         raise NotImplementedError

@@ -78,7 +78,7 @@ def load_yaml_config(path: str | PurePath, overrides: Sequence[str] = ()) -> Cfg
 
 def add_resnest_config(cfg: CfgNode) -> None:
     """Adds the ResNeSt keys to ``cfg``, whose names and defaults are the official wrapper's
-    (docs/recipes.md 3.1), and two of runs.
+    (docs/recipes.md 3.1), and those of runs.
 
     Unlike the official function it leaves ``STRIDE_IN_1X1`` as it is: that key is for plain ResNets
     in the same process, and a ResNeSt never strides in its 1x1.

@@ -34,8 +34,12 @@ KEYS: Mapping[str, tuple[Any, str]] = {
     "MODEL.RESNETS.CHECKPOINT_STAGES": ([], "stages such as \"res2\" whose activations are "
                                         "computed again in backward, which saves memory"),
     "MODEL.RESNETS.COMPILE": (False, "`torch.compile` of the stem and each stage"),
+    "SOLVER.ACCUMULATE": (1, "parts in which the images of a step go through the model, one after "
+                          "another"),
     "SOLVER.CHECKPOINTS_KEPT": (3, "checkpoints of a run that stay, beside the best and the final "
                                 "one; 0: all"),
+    "DATALOADER.FAULTS_ALLOWED": (10, "images that cannot be loaded and workers that are killed, "
+                                  "before training stops"),
     "TEST.BEST_METRIC": ("", "by which the best model is kept, such as bbox/AP50; empty: the main "
                          "one of the task"),
 }

@@ -15,6 +15,7 @@ class Step(NamedTuple):
     batch: int = 2  # images
     batch_reason: str = ""
     seconds: float | None = None  # that it takes
+    parts: Derived = Derived(1, "memory holds it whole")  # that go through the model in turn
 
 
 class Setting(NamedTuple):

@@ -7,9 +7,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Derived", "anchor_sizes", "class_weights", "crop", "evaluation_period", "fast_length",
-           "learning_rate", "length", "longer_side", "paper_length", "proposals", "pyramid_anchors",
-           "run_length", "shorter_side", "steps", "warm_up", "weights", "workers"]
+__all__ = ["Derived", "accumulation", "anchor_sizes", "class_weights", "crop",
+           "evaluation_period", "fast_length", "learning_rate", "length", "longer_side",
+           "paper_length", "proposals", "pyramid_anchors", "run_length", "shorter_side", "steps",
+           "warm_up", "weights", "workers"]
 
 _LEAST_OBJECT = 16  # pixels that a small object is to keep: two positions on a map of stride 8
 _SIDES = range(160, 385, 32)  # that fast detectors are trained at
@@ -82,6 +83,18 @@ def learning_rate(reference: tuple[float, int], batch: int) -> Derived:
     rate, images = reference
     return Derived(float(f"{rate * batch / images:.3g}"),
                    f"the config's {rate:g} for {images} images, by the linear rule for {batch}")
+
+
+def accumulation(images: int, fits: int) -> Derived:
+    """Parts in which the images of a step go through the model.
+
+    Args:
+        images: of a step.
+        fits: images that memory holds at once.
+    """
+    parts = next(parts for parts in range(1, images + 1)
+                 if images % parts == 0 and images // parts <= fits)
+    return Derived(parts, f"equal parts, of the {fits} images at most that memory holds")
 
 
 def length(images: int, batch: int, epochs: int) -> Derived:

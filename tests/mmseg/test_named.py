@@ -11,7 +11,7 @@ from resnest_dense.mmseg.parts.losses import WeightedCrossEntropyLoss
 from resnest_dense.mmseg.run.named import use_named
 
 SETTINGS = dict(batch_size=3, crop_size=(96, 64), flip_prob=0.25, distortion=False, scale=(130, 70),
-                scale_range=[0.9, 1.1], test_scale=120, workers=0, iterations=100)
+                scale_range=[0.9, 1.1], test_scale=120, workers=0, iterations=100, accumulate=4)
 
 
 @pytest.mark.parametrize("name", [name for name in list_configs("mmseg") if name.startswith((
@@ -22,6 +22,7 @@ def test_names_reach_every_place(name):
     train, tests = cfg.train_dataloader, (cfg.val_dataloader, cfg.test_dataloader)
     steps = {step["type"]: step for step in train.dataset.pipeline}
     assert (train.batch_size, cfg.model.data_preprocessor.size) == (3, (96, 64))
+    assert cfg.accumulate == 4  # which the runner reads
     assert (steps["RandomCrop"].crop_size, steps["RandomFlip"].prob) == ((96, 64), 0.25)
     assert not [kind for kind in steps if "Distortion" in kind or "Blur" in kind]
     assert steps.get("Pad", {}).get("size", (96, 64)) == (96, 64)

@@ -89,3 +89,8 @@ def test_proposals_and_workers():
 def test_what_a_run_starts_from(preset, pretrained, architecture, value, reason):
     found = rules.weights(preset, pretrained, architecture)
     assert found.value == value and reason in found.reason
+
+
+@pytest.mark.parametrize("fits,parts", [(16, 1), (64, 1), (8, 2), (6, 4), (3, 8), (1, 16)])
+def test_a_recipe_s_batch_goes_through_in_equal_parts_that_fit(fits, parts):
+    assert rules.accumulation(16, fits).value == parts

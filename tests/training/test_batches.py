@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from resnest_dense.training.batches import ResumableLoader, group
+from resnest_dense.training.loading import FaultsInLoading
 from resnest_dense.training.randomness import seed_all, seeded
 
 
@@ -36,7 +37,9 @@ class Noise(Dataset):
 
 
 def loader(first=0, **options):
-    made = ResumableLoader(Noise(), Plan(), collate_fn=list, **{"seed": 3, "rank": 0, **options})
+    made = ResumableLoader(Noise(), Plan(), collate_fn=list, file_of=str,
+                           faults=FaultsInLoading(0, "ALLOWED"),
+                           **{"seed": 3, "rank": 0, **options})
     made.first = first
     return made
 

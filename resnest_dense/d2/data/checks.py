@@ -21,13 +21,16 @@ __all__ = ["check_channels", "check_datasets", "require_dataset"]
 _logger = logging.getLogger(__name__)
 _ANNOTATED = re.compile(rb'"annotations"\s*:\s*\[\s*\{')
 _CHANNELS = {"RGB": 3, "BGR": 3, "YUV-BT.601": 3, "L": 1, "RGBA": 4, "CMYK": 4}  # of INPUT.FORMAT
+_UNREADABLE = ("image-missing", "image-unreadable", "image-truncated")
 _PNGS = 2000  # panoptic PNGs that are read before a run, evenly spread; all of COCO's take minutes
 
 
-def check_datasets(cfg: CfgNode, names: tuple[str, ...], *, check_images: bool = True) -> None:
+def check_datasets(cfg: CfgNode, names: tuple[str, ...], *, check_images: bool = True,
+                   passed_over: int = 0) -> None:
     """Compares the classes of the named registered data sets with those of the first training set
     among them, checks their COCO-format files against ``cfg`` and logs what will be dropped; sets
-    of other formats are passed over, and so are images without ``check_images``.
+    of other formats are passed over, and so are images without ``check_images``, and up to
+    ``passed_over`` training images that cannot be read.
 
     Raises:
         ResNeStValueError: an unknown name, or anything that would make training wrong.
@@ -51,6 +54,8 @@ def check_datasets(cfg: CfgNode, names: tuple[str, ...], *, check_images: bool =
                          "for an evaluation server), nothing is measured.", name)
             reports = [check_coco(metadata.json_file, metadata.image_root, annotated=False)]
         for report in reports:
+            if name not in cfg.DATASETS.TEST:
+                report.excuse(_UNREADABLE, passed_over)
             report.raise_if_wrong()
             _logger.info("Data set %s:\n%s", name, report.table())
 

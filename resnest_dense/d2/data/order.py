@@ -2,21 +2,25 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetFromList, build_detection_train_loader
 from detectron2.data.build import trivial_batch_collator
+from detectron2.data.detection_utils import SizeMismatchError
 from detectron2.utils import comm
 from torch.utils.data import Dataset, IterableDataset, Sampler
 
 from resnest_dense.data.image_files import look_at
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.training.batches import ResumableLoader, group
+from resnest_dense.training.loading import FaultsInLoading
 from resnest_dense.training.randomness import seeded
 
 __all__ = ["build_train_loader"]
 
+_ALLOWED = "FAULTS_ALLOWED"
 _TRIES = 100  # other samples, where the mapper makes none of one
 
 
@@ -41,6 +45,8 @@ def build_train_loader(cfg: CfgNode, mapper: Callable[[dict], Any] | None = None
         dataset = DatasetFromList(dataset, copy=False)
     return ResumableLoader(
         _Mapped(dataset, parts["mapper"]), plan, seed=cfg.SEED, rank=comm.get_rank(),
+        faults=FaultsInLoading(cfg.DATALOADER.get(_ALLOWED, 0), f"DATALOADER.{_ALLOWED}"),
+        file_of=partial(_file_of, dataset), bad=(SizeMismatchError,),
         num_workers=parts["num_workers"], collate_fn=trivial_batch_collator)
 
 
@@ -75,6 +81,10 @@ class _Mapped(Dataset):
             index = random.randrange(len(self))  # seeded by the place in the run
         raise ResNeStError(f"The mapper {type(self.mapper).__name__} makes nothing of {_TRIES} "
                            f"records, the last one {self.dataset[index].get('file_name')}.")
+
+
+def _file_of(dataset: Any, index: int) -> str:
+    return str(dataset[index].get("file_name", index))
 
 
 def _is_upright(record: dict) -> bool:

@@ -15,6 +15,7 @@ from detectron2.utils import comm
 
 from resnest_dense.base.interrupt import Interrupt
 from resnest_dense.errors import ResNeStError
+from resnest_dense.training.accumulation import parts_of
 from resnest_dense.training.divergence import FiniteWatch, SkippedSteps, Step
 from resnest_dense.training.randomness import seed_all
 
@@ -62,11 +63,20 @@ class IterationSeed(HookBase):
 
 
 class OrderedPreciseBN(PreciseBN):
-    """detectron2's, which begins with the batch of its iteration and not where it stopped last."""
+    """detectron2's, which begins with the batch of its iteration and not where it stopped last, and
+    takes the ``parts`` of each batch one by one, as training does."""
+
+    def __init__(self, *args: Any, parts: int):
+        super().__init__(*args)
+        self._parts = parts
+        if not self._disabled:
+            self._num_iter *= parts
 
     def update_stats(self) -> None:
         if not self._disabled:
-            self._data_loader.first, self._data_iter = self.trainer.iter, None
+            self._data_loader.first = self.trainer.iter
+            self._data_iter = (batch[place] for batch in self._data_loader
+                               for place in parts_of(len(batch), self._parts))
         super().update_stats()
 
 

@@ -26,6 +26,7 @@ from resnest_dense.d2.config import load_yaml_config
 from resnest_dense.d2.data.checks import check_channels, check_datasets, require_dataset
 from resnest_dense.d2.data.own_data import use_own_data
 from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
+from resnest_dense.d2.train.accumulation import check_accumulation
 from resnest_dense.d2.train.checkpoints import checkpoints_in
 from resnest_dense.d2.train.evaluation import check_tta
 from resnest_dense.d2.train.runs import begin_run, check_run, measured_weights, save_config
@@ -88,7 +89,9 @@ def run(args: argparse.Namespace) -> None:
             args.opts = [*args.opts, "SEED", str(seed)]
             _logger.info("SEED is not set: %d, %s.", seed, "as the run so far had" if
                          done.seed >= 0 else "drawn and kept in config.yaml and checkpoints")
-        _prepare_data(cfg, train=True, test=True)
+        # What a run that goes on has passed over so far stops it no more.
+        _prepare_data(cfg, train=True, test=True,
+                      passed_over=cfg.DATALOADER.FAULTS_ALLOWED if done.iterations else 0)
         checkpoints_in(cfg.OUTPUT_DIR).remove_parts()
         _launch(args)
 
@@ -122,6 +125,7 @@ def read_config(args: argparse.Namespace) -> CfgNode:
             use_derived_stuff(cfg)
         check_tta(cfg)
         check_channels(cfg)
+        check_accumulation(cfg)
     # detectron2's default is a GPU.
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
@@ -168,11 +172,12 @@ def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, 
     return {name: results[task][metric] for name in metrics for task, metric in [_METRICS[name]]}
 
 
-def _prepare_data(cfg: CfgNode, *, train: bool, test: bool, check_images: bool = True) -> None:
+def _prepare_data(cfg: CfgNode, *, train: bool, test: bool, check_images: bool = True,
+                  passed_over: int = 0) -> None:
     if train:
         _require_training_set(cfg)
     names = (*(cfg.DATASETS.TRAIN if train else ()), *(cfg.DATASETS.TEST if test else ()))
-    check_datasets(cfg, names, check_images=check_images)
+    check_datasets(cfg, names, check_images=check_images, passed_over=passed_over)
     derive_missing(names)
 
 

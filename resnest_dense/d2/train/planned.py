@@ -139,6 +139,8 @@ def _plan_weights(plan: Plan, order: Order) -> None:
 def _plan_steps(plan: Plan, order: Order, facts: BoxFacts, cfg: CfgNode, step: Step) -> None:
     solver = cfg.SOLVER
     plan.set("SOLVER.IMS_PER_BATCH", step.batch, step.batch_reason)
+    if step.parts.value > 1 or solver.ACCUMULATE > 1:
+        plan.derive("SOLVER.ACCUMULATE", step.parts)
     plan.derive("SOLVER.BASE_LR",
                 rules.learning_rate((solver.BASE_LR, solver.IMS_PER_BATCH), step.batch))
     iterations = plan.derive("SOLVER.MAX_ITER", rules.run_length(

@@ -27,6 +27,7 @@ from resnest_dense.d2.checkpointer import load_weights
 from resnest_dense.d2.classes import Classes, set_classes, trained_classes
 from resnest_dense.d2.data.order import build_train_loader
 from resnest_dense.d2.train import evaluation
+from resnest_dense.d2.train.accumulation import AccumulatingTrainer, check_accumulation
 from resnest_dense.d2.train.checkpoints import RunCheckpointer
 from resnest_dense.d2.train.hooks import (
     IterationSeed,
@@ -69,9 +70,12 @@ class Trainer(DefaultTrainer):
             cfg.defrost()
             cfg.SEED = comm.shared_random_seed()
             cfg.freeze()
+        check_accumulation(cfg, processes=comm.get_world_size())
         self.interrupt = Interrupt()
         self._best: tuple[float, int] | None = None  # metric, and iterations that had it
         super().__init__(cfg)
+        if cfg.SOLVER.ACCUMULATE > 1:
+            self._trainer = AccumulatingTrainer(self._trainer, cfg.SOLVER.ACCUMULATE)
         self._stop = StopAtNonFinite(self)
         self._trainer.register_hooks([self._stop])
 
@@ -137,7 +141,8 @@ class Trainer(DefaultTrainer):
         for place, hook in enumerate(hooks):
             if isinstance(hook, PreciseBN):
                 hooks[place] = OrderedPreciseBN(cfg.TEST.EVAL_PERIOD, self.model, hook._data_loader,
-                                                cfg.TEST.PRECISE_BN.NUM_ITER)
+                                                cfg.TEST.PRECISE_BN.NUM_ITER,
+                                                parts=cfg.SOLVER.ACCUMULATE)
         # Before the hook that writes the metrics; detectron2's own does not know the classes.
         place = max(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
         hooks[place] = ResumedEvalHook(cfg.TEST.EVAL_PERIOD, self._test)
@@ -226,6 +231,7 @@ class Trainer(DefaultTrainer):
 
     def _look(self, report: LoadReport | None, resumed: bool) -> list[Finding]:
         cfg, batch = self.cfg, peek_batch(self._trainer)
+        parts = cfg.SOLVER.ACCUMULATE
         model: Any = bare_model(self.model)
         backbone = getattr(model.backbone, "bottom_up", model.backbone)
         unit_std = isinstance(backbone, ResNeSt) and (report is not None or resumed)
@@ -235,9 +241,13 @@ class Trainer(DefaultTrainer):
         findings = [
             preflight.check_input([entry["image"] for entry in batch], settings,
                                   unit_std=unit_std),
-            preflight.check_norms(model, images=len(batch), processes=comm.get_world_size()),
-            preflight.check_learning_rate(cfg.SOLVER.BASE_LR, images=cfg.SOLVER.IMS_PER_BATCH,
-                                          reference=(rate, _IMAGES), key="SOLVER.BASE_LR")]
+            preflight.check_norms(model, images=len(batch) // parts,
+                                  processes=comm.get_world_size()),
+            preflight.check_learning_rate(
+                cfg.SOLVER.BASE_LR, images=cfg.SOLVER.IMS_PER_BATCH, reference=(rate, _IMAGES),
+                key="SOLVER.BASE_LR", parts=parts, accumulation=(
+                    "SOLVER.IMS_PER_BATCH {images} SOLVER.ACCUMULATE {parts} SOLVER.BASE_LR "
+                    "{rate:g}"))]
         if not resumed:
             loaded = (report.backbone, report.heads) if report else None
             findings.append(preflight.check_weights(backbone, loaded, key="MODEL.WEIGHTS"))

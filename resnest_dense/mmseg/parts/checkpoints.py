@@ -7,7 +7,8 @@ from typing import Any
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
-from mmengine.runner import BaseLoop, Runner
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 
 from resnest_dense.base.interrupt import Interrupt
 from resnest_dense.training.checkpoints import Checkpoints, write_checkpoint
@@ -97,7 +98,10 @@ class SaveOnInterruptHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:
-        if self.interrupt.name is None:
+        wrapper = runner.optim_wrapper
+        # With mmengine's accumulative_counts several iterations are a step: not between them.
+        if self.interrupt.name is None or not (
+                isinstance(wrapper, OptimWrapperDict) or wrapper.should_update()):
             return
         path = Path(runner.work_dir) / f"iter_{runner.iter + 1}.pth"
         runner.save_checkpoint(str(path.parent), path.name, by_epoch=False,
@@ -118,7 +122,7 @@ class ValidationMadeUpHook(Hook):
         loop, done = runner.train_loop, runner.iter
         if (isinstance(runner.val_loop, BaseLoop) and 0 < done < loop.max_iters
                 and done >= loop.val_begin and done % loop.val_interval == 0
-                and type(loop).__name__ == "IterBasedTrainLoop"
+                and isinstance(loop, IterBasedTrainLoop)
                 and runner.message_hub.runtime_info.get(_VALIDATED, 0) < done):
             runner.val_loop.run()
 

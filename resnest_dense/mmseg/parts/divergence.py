@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
+from torch import Tensor
 
 from resnest_dense.mmseg.loading import unwrap
 from resnest_dense.training.divergence import FiniteWatch, SkippedSteps, Step
@@ -17,8 +18,8 @@ __all__ = ["StopAtNonFiniteHook"]
 
 
 class StopAtNonFiniteHook(Hook):
-    """Looks between backward and step, where mmengine calls no hook: it takes the optimizer
-    wrapper's ``step``."""
+    """Looks after each backward, where mmengine calls no hook: it takes the optimizer wrapper's
+    ``backward`` and ``step``."""
 
     priority = "LOWEST"  # the wrapper has its state by then
 
@@ -29,17 +30,21 @@ class StopAtNonFiniteHook(Hook):
                       "current", logging.WARNING)
             return
         watch = FiniteWatch(unwrap(runner.model), _image_names, mark="loss")
-        scaler, skipped, step = getattr(wrapper, "loss_scaler", None), SkippedSteps(), wrapper.step
+        scaler, skipped = getattr(wrapper, "loss_scaler", None), SkippedSteps()
+        backward, step = wrapper.backward, wrapper.step
 
-        def checked(**options: Any) -> None:
+        def checked(loss: Tensor, **options: Any) -> None:
+            backward(loss, **options)
             watch.check(lambda: _describe(runner), gradients=scaler is None)
+
+        def counted(**options: Any) -> None:
             before = scaler.get_scale() if scaler else 0
             step(**options)
             line = skipped.look(before, scaler.get_scale() if scaler else 0, iteration=runner.iter)
             if line:
                 print_log(line, "current", logging.WARNING)
 
-        wrapper.step = checked
+        wrapper.backward, wrapper.step = checked, counted
 
 
 def _describe(runner: Runner) -> Step:

@@ -63,7 +63,10 @@ class PreflightHook(Hook):
         if self._new_classifiers:
             print_log(f"{listed(self._new_classifiers)}: not in the checkpoint with this number "
                       "of classes, trained from the start.", logger="current")
-        self._check_labels("training set", runner.train_dataloader.dataset, runner)
+        # What a run that goes on has passed over so far stops it no more.
+        faults = getattr(runner.train_dataloader, "faults", None)  # of our loader
+        self._check_labels("training set", runner.train_dataloader.dataset, runner,
+                           faults.allowed if faults and runner.iter else 0)
         if runner.val_loop is not None:
             learned, measured = (loader.dataset.metainfo.get("classes") or () for loader in (
                 runner.train_dataloader, runner.val_dataloader))
@@ -87,9 +90,10 @@ class PreflightHook(Hook):
     def before_test(self, runner: Runner) -> None:
         self._check_labels("test set", runner.test_dataloader.dataset, runner)
 
-    def _check_labels(self, name: str, dataset: BaseDataset, runner: Runner) -> None:
+    def _check_labels(self, name: str, dataset: BaseDataset, runner: Runner,
+                      passed_over: int = 0) -> None:
         if runner.rank == 0:
-            _check_dataset(dataset, unwrap(runner.model), name, self.limit)
+            _check_dataset(dataset, unwrap(runner.model), name, self.limit, passed_over)
 
 
 def _follow_classes(runner: Runner, trained: Sequence[str], state: dict[str, Tensor]) -> None:
@@ -123,7 +127,8 @@ def _follow_classes(runner: Runner, trained: Sequence[str], state: dict[str, Ten
                   "are mapped by name.", logger="current")
 
 
-def _check_dataset(dataset: BaseDataset, model: nn.Module, name: str, limit: int) -> None:
+def _check_dataset(dataset: BaseDataset, model: nn.Module, name: str, limit: int,
+                   passed_over: int) -> None:
     """Logs a table of what the labels hold; a dataset that names no classes is left alone."""
     classes = dataset.metainfo.get("classes")
     if not classes:
@@ -144,6 +149,7 @@ def _check_dataset(dataset: BaseDataset, model: nn.Module, name: str, limit: int
         [(entry["img_path"], entry["seg_map_path"]) for entry in entries], raw, used=classes,
         name=name, limit=limit, reduce_zero_label=bool(first.get("reduce_zero_label")))
     print_log(f"{report.table()}\n  ignored: {report.ignored:.2%} of all pixels", logger="current")
+    report.excuse(("unreadable", "image-truncated"), passed_over)
     report.raise_if_wrong()
 
 
@@ -158,14 +164,17 @@ def _look(runner: Runner, model: Any, images: list[Tensor]) -> list[Finding]:
         findings.append(preflight.check_input(
             [image.flip(0) if turned else image for image in images], settings,
             unit_std=ours and (report is not None or not fresh)))
-    findings.append(preflight.check_norms(model, images=len(images), processes=runner.world_size))
+    parts = getattr(runner.train_loop, "parts", 1)
+    findings.append(preflight.check_norms(model, images=len(images) // parts,
+                                          processes=runner.world_size))
     scaling = runner.cfg.get("auto_scale_lr") or {}
     optimizer = runner.cfg.optim_wrapper.get("optimizer", {})
     scales = scaling.get("base_batch_size") and not scaling.get("enable")
     if optimizer.get("type") == "SGD" and scales:
         findings.append(preflight.check_learning_rate(
             optimizer.lr, images=len(images) * runner.world_size,
-            reference=(optimizer.lr, scaling.base_batch_size), key="optim_wrapper.optimizer.lr"))
+            reference=(optimizer.lr, scaling.base_batch_size), key="optim_wrapper.optimizer.lr",
+            accumulation="--cfg-options accumulate={parts}", parts=parts))
     if ours and fresh and not runner.cfg.get("load_from"):
         heads = len(list(model.parameters())) - len(list(backbone.parameters()))
         loaded = (report.backbone, (0, heads)) if report else None

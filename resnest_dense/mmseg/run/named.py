@@ -7,7 +7,9 @@ from mmengine.config import Config, ConfigDict
 
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["NAMED", "use_named"]
+__all__ = ["FAULTS_ALLOWED", "NAMED", "use_named"]
+
+FAULTS_ALLOWED = 10  # where a config says nothing
 
 _DISTORTIONS = ("PhotoMetricDistortion", "resnest_dense.RandomGaussianBlur")
 _TRAIN, _TESTS = ("train_dataloader",), ("val_dataloader", "test_dataloader")
@@ -77,6 +79,17 @@ def _batch_size(cfg: Config, value: Any) -> int:
     return 1
 
 
+def _accumulate(cfg: Config, value: Any) -> int:
+    """in how many parts of batch_size images each the images of a step go through the model"""
+    return _count("accumulate", value)  # which the runner reads from the config
+
+
+def _faults_allowed(cfg: Config, value: Any) -> int:
+    """how many images that cannot be loaded and workers that are killed are made up for"""
+    _count("faults_allowed", value, least=0)  # which the runner reads from the config
+    return 1
+
+
 def _workers(cfg: Config, value: Any) -> int:
     """the number of processes that load images, for each loader"""
     for name in _TRAIN + _TESTS:
@@ -108,9 +121,10 @@ def _iterations(cfg: Config, value: Any) -> int:
 
 
 NAMED: dict[str, Callable[[Config, Any], int]] = {
-    "batch_size": _batch_size, "crop_size": _crop_size, "distortion": _distortion,
-    "flip_prob": _flip_prob, "iterations": _iterations, "scale": _scale,
-    "scale_range": _scale_range, "test_scale": _test_scale, "workers": _workers}
+    "accumulate": _accumulate, "batch_size": _batch_size, "crop_size": _crop_size,
+    "distortion": _distortion, "faults_allowed": _faults_allowed, "flip_prob": _flip_prob,
+    "iterations": _iterations, "scale": _scale, "scale_range": _scale_range,
+    "test_scale": _test_scale, "workers": _workers}
 
 
 def _set(cfg: Config, loaders: tuple[str, ...], kind: str, key: str, value: Any) -> int:

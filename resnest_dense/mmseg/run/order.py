@@ -1,12 +1,16 @@
 """The training batches of a runner: mmengine's samplers, resumed at any iteration."""
 
+import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count, repeat
 from typing import Any
 
+from mmengine.logging import print_log
 from torch.utils.data import DataLoader
 
 from resnest_dense.training.batches import ResumableLoader
+from resnest_dense.training.loading import FaultsInLoading
 
 __all__ = ["OrderedLoader"]
 
@@ -21,20 +25,25 @@ class OrderedLoader(ResumableLoader):
         by_epoch: whether an iterator ends with its epoch.
         seed: of the run.
         rank: of this process.
+        allowed: faults of loading.
     """
 
     def __init__(self, loader: DataLoader, position: Callable[[], tuple[int, int]], *,
-                 by_epoch: bool, seed: int, rank: int):
+                 by_epoch: bool, seed: int, rank: int, allowed: int):
         self._position = position
         self._by_epoch = by_epoch
         super().__init__(
             loader.dataset, _Plan(loader.batch_sampler), seed=seed, rank=rank,
+            faults=FaultsInLoading(allowed, "faults_allowed", _say),
+            file_of=partial(_file_of, loader.dataset),
             num_workers=loader.num_workers, collate_fn=loader.collate_fn,
             pin_memory=loader.pin_memory, timeout=loader.timeout,
             worker_init_fn=loader.worker_init_fn, prefetch_factor=loader.prefetch_factor,
             multiprocessing_context=loader.multiprocessing_context,
             persistent_workers=loader.persistent_workers)
         self.order.count = len(self) if by_epoch else None
+        # By which mmengine scales a learning rate; with batches that are planned torch has none.
+        vars(self)["batch_size"] = loader.batch_size
 
     def __iter__(self) -> Iterator[Any]:
         iteration, epoch = self._position()
@@ -43,6 +52,14 @@ class OrderedLoader(ResumableLoader):
             # mmengine's loop asks for what was seen, to pass it over.
             yield from repeat(None, iteration)
         yield from super().__iter__()
+
+
+def _say(line: str) -> None:
+    print_log(line, "current", logging.WARNING)
+
+
+def _file_of(dataset: Any, index: int) -> str:
+    return str(dataset.get_data_info(index).get("img_path", index))
 
 
 class _Plan:

@@ -127,7 +127,9 @@ def _plan_weights(plan: Plan, order: Order) -> None:
 
 
 def _plan_steps(plan: Plan, order: Order, facts: LabelFacts, cfg: Config, step: Step) -> None:
-    plan.set("batch_size", step.batch, step.batch_reason)
+    plan.set("batch_size", step.batch // step.parts.value, step.batch_reason)
+    if step.parts.value > 1 or cfg.get("accumulate", 1) > 1:
+        plan.derive("accumulate", step.parts)
     iterations = plan.derive("iterations", rules.run_length(
         order.preset, order.epochs, facts.images, step.batch, step.seconds))
     if order.preset == "fast":

@@ -17,9 +17,10 @@ from resnest_dense.data.labels.folder import read_classes
 from resnest_dense.data.own_files import add_classes, add_folders
 from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.mmseg.config import load_config
+from resnest_dense.mmseg.parts.accumulation import AccumulatingTrainLoop
 from resnest_dense.mmseg.parts.checkpoints import RunCheckpointHook
 from resnest_dense.mmseg.parts.training import BeginRunHook
-from resnest_dense.mmseg.run.named import NAMED, use_named
+from resnest_dense.mmseg.run.named import FAULTS_ALLOWED, NAMED, use_named
 from resnest_dense.mmseg.run.order import OrderedLoader
 
 __all__ = ["add_arguments", "build_runner", "read_config"]
@@ -127,14 +128,21 @@ class _Runner(Runner):
             super().dump_config()
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        parts = self.cfg.get("accumulate", 1)
         if isinstance(loop, dict) and isinstance(loaded := vars(self)["_train_dataloader"], dict):
+            if parts > 1:
+                loaded = {**loaded, "batch_size": parts * loaded["batch_size"]}
             by_epoch = loop.get("by_epoch", loop.get("type") == "EpochBasedTrainLoop")
             loader = self.build_dataloader(
                 loaded, seed=self.seed,
                 diff_rank_seed=self._randomness_cfg.get("diff_rank_seed", False))
             self._train_dataloader = OrderedLoader(
                 loader, lambda: (self.iter, self.epoch), by_epoch=by_epoch, seed=self.seed,
-                rank=self.rank)
+                rank=self.rank, allowed=self.cfg.get("faults_allowed", FAULTS_ALLOWED))
+        if parts > 1 and isinstance(loop, dict):
+            options = {key: value for key, value in loop.items() if key not in
+                       ("type", "by_epoch", "_scope_")}
+            return AccumulatingTrainLoop(self, self._train_dataloader, parts=parts, **options)
         return super().build_train_loop(loop)
 
     def register_hook(self, hook: Hook | dict, priority: Any = None) -> None:

@@ -12,6 +12,7 @@ from resnest_dense.base.runs import OVERWRITE
 from resnest_dense.config_errors import explained
 from resnest_dense.data.own_files import add_folders
 from resnest_dense.errors import ResNeStValueError
+from resnest_dense.mmseg.parts.accumulation import check_accumulation
 from resnest_dense.mmseg.parts.checkpoints import (
     SaveOnInterruptHook,
     ValidationMadeUpHook,
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
         ResNeStError: a config, data or checkpoint that cannot be used, before the first iteration.
     """
     cfg = read_config(args)
+    check_accumulation(cfg)
     if args.amp:
         _use_amp(cfg)
     with explained(cfg.filename):

@@ -1,7 +1,10 @@
 """Runs of detectron2 that are killed, diverge or fill the disk, and what goes on from them."""
 
+import os
 import resource
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,7 +23,7 @@ TINY = [*SMALL, "MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.RESNETS.STEM_WIDTH"
 RETINANET = ["INPUT.MAX_SIZE_TRAIN", "96", "MODEL.RETINANET.NUM_CONVS", "1",
              "TEST.PRECISE_BN.ENABLED", "False"]
 PRECISE = ["TEST.PRECISE_BN.ENABLED", "True", "TEST.PRECISE_BN.NUM_ITER", "1",
-           "TEST.EVAL_PERIOD", "3"]
+           "TEST.EVAL_PERIOD", "3", "SOLVER.ACCUMULATE", "2"]
 
 
 @pytest.fixture
@@ -59,6 +62,43 @@ def test_killed_in_a_checkpoint_it_ends_as_if_it_had_not_been(train, tmp_path, m
     train("killed", "--resume", *options, config=config)
     assert same(one, torch.load(killed / "model_final.pth"))
     assert (killed / "last_checkpoint").read_text() == "model_final.pth"
+
+
+def test_images_that_turn_bad_give_their_places_to_others(train, own_data, tmp_path, monkeypatch):
+    stock, good, bad = checkpoints.seal, Path(own_data[3]), tmp_path / "images"
+    own_data[3] = str(bad)
+
+    def spoil_then(act):  # once the first checkpoint is there, with the data on one side of it
+        calls = []
+
+        def seal(*args):
+            calls.append(1)
+            if len(calls) == 1:
+                for number in (2, 3, 5):
+                    path = bad / f"{number:012d}.jpg"
+                    path.write_bytes(path.read_bytes()[:-600])
+                (bad / f"{6:012d}.jpg").unlink()
+            return act(len(calls), *args)
+
+        shutil.copytree(good, bad, dirs_exist_ok=True)
+        monkeypatch.setattr(checkpoints, "seal", seal)
+
+    spoil_then(lambda call, *args: stock(*args))
+    whole = train("whole", iterations=8)
+    said = (whole / "log.txt").read_text()
+    assert "(no worker). Another image takes its place; 1 of 10 such faults" in said
+    spoil_then(lambda call, *args: os.kill(os.getpid(), signal.SIGKILL) if call == 3
+               else stock(*args))
+    assert run_in_child(lambda: train("killed", iterations=8)) == -signal.SIGKILL
+    monkeypatch.setattr(checkpoints, "seal", stock)
+    killed = train("killed", "--resume", "DATALOADER.NUM_WORKERS", "1", iterations=8)
+    one, other = (torch.load(out / "model_final.pth") for out in (whole, killed))
+    assert same(one, other) and one["iteration"] == 7
+    with pytest.raises(ResNeStError, match="DATALOADER.FAULTS_ALLOWED is 1: .*0000000000"):
+        spoil_then(lambda call, *args: stock(*args))
+        train("other", "DATALOADER.FAULTS_ALLOWED", "1", iterations=8)
+    with pytest.raises(ResNeStError, match="image-truncated"):
+        train("new")
 
 
 def test_a_loss_that_is_no_number_leaves_the_last_checkpoint(train, tmp_path, capsys):

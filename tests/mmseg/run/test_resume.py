@@ -1,5 +1,6 @@
 """Runs of MMSegmentation that are killed or diverge, and what goes on from them."""
 
+import shutil
 import signal
 import time
 
@@ -27,18 +28,49 @@ def parts(content):
 
 def test_killed_in_a_checkpoint_it_ends_as_if_it_had_not_been(config, tmp_path, monkeypatch):
     killed, unset = tmp_path / "killed", "randomness.seed=None"
+    options = ("accumulate=2",)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "seal", kill_at_call(2, checkpoints.seal))
-        assert run_in_child(lambda: train_in(killed, config, unset)) == -signal.SIGKILL
+        assert run_in_child(lambda: train_in(killed, config, unset, *options)) == -signal.SIGKILL
     assert {path.name for path in killed.glob("*.pth*")} == {"iter_2.pth", "iter_4.pth.part"}
-    end = train_in(killed, config, unset, "--resume", "train_dataloader.num_workers=1")
+    end = train_in(killed, config, unset, "--resume", "train_dataloader.num_workers=1", *options)
     seed = end["meta"]["seed"]
     assert seed == torch.load(killed / "iter_2.pth", weights_only=False)["meta"]["seed"]
-    whole = train_in(tmp_path / "whole", config, f"randomness.seed={seed}")
+    whole = train_in(tmp_path / "whole", config, f"randomness.seed={seed}", *options)
     assert same(parts(end), parts(whole))
     (killed / "iter_5.pth").write_bytes((killed / "iter_5.pth").read_bytes()[:-9])
-    assert same(parts(train_in(killed, config, "--resume")), parts(whole))
+    assert same(parts(train_in(killed, config, "--resume", *options)), parts(whole))
     assert not list(killed.glob("*.part")) and not (killed / "training.lock").exists()
+
+
+def test_images_that_turn_bad_give_their_places_to_others(config, folders, tmp_path, monkeypatch):
+    shutil.copytree(folders[0], tmp_path / "val")
+    stock, val = checkpoints.seal, f"val_dataloader.dataset.images={tmp_path / 'val'}"
+
+    def spoil(*args):
+        for number in (1, 4):
+            path = folders[0] / f"{number}.png"
+            path.write_bytes(path.read_bytes()[:100])
+        return stock(*args)
+
+    good = {path: path.read_bytes() for path in folders[0].iterdir()}
+    monkeypatch.setattr(checkpoints, "seal", spoil)
+    whole = train_in(tmp_path / "whole", config, val, iterations=8)
+    [log] = (tmp_path / "whole").glob("*/*.log")
+    assert "1.png" in log.read_text() and "2 of 10 such faults that faults_allowed" in \
+        log.read_text()
+    for path, content in good.items():
+        path.write_bytes(content)
+    train_in(tmp_path / "killed", config, val, iterations=4)
+    monkeypatch.setattr(checkpoints, "seal", stock)
+    end = train_in(tmp_path / "killed", config, "--resume", "train_dataloader.num_workers=1",
+                   val, iterations=8)
+    assert same(parts(end), parts(whole))
+    with pytest.raises(ResNeStError, match="faults_allowed is 1: .*[14].png"):
+        for path, content in good.items():
+            path.write_bytes(content)
+        monkeypatch.setattr(checkpoints, "seal", spoil)
+        train_in(tmp_path / "other", config, val, "faults_allowed=1", iterations=8)
 
 
 def test_iteration_80000_is_reached_in_seconds(config, tmp_path):
