@@ -53,8 +53,10 @@ setup(
             *TORCH, "mmsegmentation>=1.2", "mmengine>=0.10", "ftfy", "regex",
             "opencv-python", "matplotlib", "setuptools<82",
         ],
+        "slurm": ["submitit"],
         "test": ["pytest", "pytest-xdist", "timm", "segmentation-models-pytorch", "build", "ruff",
-                 "mypy", "onnx", "nncf>=3.4", "httpx", "playwright", "mmdet==3.3.0"],
+                 "mypy", "onnx", "nncf>=3.4", "httpx", "playwright", "mmdet==3.3.0",
+                 "submitit"],
     },
     entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},
 )

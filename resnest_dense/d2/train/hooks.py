@@ -17,6 +17,7 @@ from resnest_dense.base.interrupt import Interrupt
 from resnest_dense.errors import ResNeStError
 from resnest_dense.training.divergence import FiniteWatch, SkippedSteps, Step
 from resnest_dense.training.randomness import seed_all
+from resnest_dense.training.ranks import agreed_signal
 
 __all__ = ["IterationSeed", "OrderedPreciseBN", "ResumedEvalHook", "SaveOnInterrupt",
            "StopAtNonFinite"]
@@ -25,8 +26,8 @@ _logger = logging.getLogger(__name__)
 
 
 class SaveOnInterrupt(HookBase):
-    """On Ctrl-C or SIGTERM: finish the iteration, save a checkpoint, from which ``--resume``
-    continues, and stop. A second signal stops at once, without saving.
+    """On Ctrl-C or SIGTERM, of any process: finish the iteration, save a checkpoint, from which
+    ``--resume`` continues, and stop. A second signal stops at once, without saving.
     """
 
     def __init__(self, checkpointer: DetectionCheckpointer, interrupt: Interrupt):
@@ -37,7 +38,8 @@ class SaveOnInterrupt(HookBase):
         self._interrupt.catch()
 
     def after_step(self) -> None:
-        if self._interrupt.name is None:
+        name = agreed_signal(self._interrupt.name)
+        if name is None:
             return
         iteration = self.trainer.iter
         if comm.is_main_process():
@@ -45,7 +47,7 @@ class SaveOnInterrupt(HookBase):
             _logger.warning(
                 "Interrupted: saved after iteration %d in %s; --resume continues from there.",
                 iteration, self.checkpointer.save_dir)
-        raise KeyboardInterrupt(self._interrupt.name)
+        raise KeyboardInterrupt(name)
 
     def after_train(self) -> None:
         self._interrupt.release()

@@ -7,6 +7,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from resnest_dense.training.batches import ResumableLoader
+from resnest_dense.training.watch import Watch
 
 __all__ = ["OrderedLoader"]
 
@@ -27,6 +28,7 @@ class OrderedLoader(ResumableLoader):
                  by_epoch: bool, seed: int, rank: int):
         self._position = position
         self._by_epoch = by_epoch
+        self.watch = Watch()  # is told when the loop begins to wait for a batch
         super().__init__(
             loader.dataset, _Plan(loader.batch_sampler), seed=seed, rank=rank,
             num_workers=loader.num_workers, collate_fn=loader.collate_fn,
@@ -42,7 +44,15 @@ class OrderedLoader(ResumableLoader):
         if not self._by_epoch:
             # mmengine's loop asks for what was seen, to pass it over.
             yield from repeat(None, iteration)
-        yield from super().__iter__()
+        batches = super().__iter__()
+        while True:
+            self.watch.begin(self._position()[0])
+            try:
+                batch = next(batches)
+            except StopIteration:
+                self.watch.end()
+                return
+            yield batch
 
 
 class _Plan:
