@@ -1,6 +1,7 @@
 """Processes that die, hang or end by an error, and what the others say of them."""
 
 import os
+import re
 import signal
 import time
 
@@ -45,7 +46,7 @@ def fail():
 
 
 @pytest.mark.parametrize("number,words", [
-    (signal.SIGKILL, r"has died, in iteration \d+"),
+    (signal.SIGKILL, r"has died(, in iteration \d+)?; the others"),
     (signal.SIGSTOP, r"has not been heard of for [34] s.*stands still")])
 def test_one_that_is_killed_or_stopped_ends_the_other_by_its_name(tmp_path, number, words):
     with Ranks(train, tmp_path, RESNEST_DENSE_PATIENCE=str(PATIENCE)) as ranks:
@@ -56,8 +57,6 @@ def test_one_that_is_killed_or_stopped_ends_the_other_by_its_name(tmp_path, numb
         begin = time.monotonic()
         assert ranks.end(0)[0] in (1, 2)
         assert time.monotonic() - begin < 3 * PATIENCE
-        import re
-
         said = ranks.said(0).splitlines()[-1]
         assert re.search(rf"rror: Rank 1 \(process {ranks.pid(1)} on .*\) {words}", said), said
 
@@ -90,10 +89,10 @@ def test_waiting_for_one_that_saves_is_no_fault_and_all_end_well(tmp_path):
                 with watch.step(step):
                     distributed.all_reduce(ones(1))
                 if rank == 0 and step == 1:
-                    time.sleep(2.5 * PATIENCE)
-        time.sleep(rank * PATIENCE)  # the store goes with the first one
+                    time.sleep(2.5)
+        time.sleep(rank)  # the store goes with the first one
 
-    with Ranks(save, tmp_path, RESNEST_DENSE_PATIENCE="1.5") as ranks:
+    with Ranks(save, tmp_path, RESNEST_DENSE_PATIENCE="1") as ranks:
         assert ranks.end() == [0, 0], ranks.said(1)
 
 
