@@ -17,7 +17,8 @@ _HEAD, _TAIL = 1300, 500  # bytes that are left of a message of more than both
 _EXTRAS = {
     "torch": ("torch", "torchvision"), "runtime": ("onnxruntime", "openvino"),
     "export": ("onnx",),
-    "serve": ("fastapi", "uvicorn", "python_multipart"), "mmseg": ("mmseg", "mmengine", "mmcv"),
+    "serve": ("fastapi", "uvicorn", "python_multipart"), "slurm": ("submitit",),
+    "mmseg": ("mmseg", "mmengine", "mmcv"),
     "detectron2": ("detectron2", "fvcore", "iopath", "yacs", "pycocotools")}
 
 

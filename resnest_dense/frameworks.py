@@ -24,7 +24,7 @@ from resnest_dense.configs import find_any_config
 from resnest_dense.data.labels.folder import find_pairs, read_classes
 from resnest_dense.data.own_files import files_of
 from resnest_dense.data.results import WriteFound
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.errors import ResNeStValueError, near
 from resnest_dense.exporting.backbone import backbone_subject
 from resnest_dense.exporting.subject import Options, Subject
 from resnest_dense.planning.data import find_boxes, find_labels, find_panoptic
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from resnest_dense.analysis.speed import ModelCase
 
 __all__ = ["Framework", "Predictor", "analyze_config", "export_subject", "find_framework",
-           "framework_of_task", "open_model"]
+           "framework_of_task", "framework_of_tool", "open_model"]
 
 
 @dataclass(frozen=True)
@@ -340,6 +340,22 @@ def find_framework(config: str) -> Framework:
         ResNeStValueError: no such config, or a file that is none.
     """
     return _OF_FORM[find_any_config(config)[1]]
+
+
+def framework_of_tool(tool: str) -> Framework:
+    """The framework whose models a training tool trains.
+
+    Args:
+        tool: its path or name.
+
+    Raises:
+        ResNeStValueError: no such tool.
+    """
+    tools = {Path(framework.tool).stem: framework for framework in _OF_FORM.values()}
+    name = Path(tool).stem
+    if name not in tools:
+        raise ResNeStValueError(f"{tool} is no training tool. {near(name, tools)}")
+    return tools[name]
 
 
 def framework_of_task(task: str) -> Framework:

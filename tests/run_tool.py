@@ -1,17 +1,32 @@
-"""The project's tools, run as a user runs them."""
+"""The project's tools, and how torchrun starts them."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from ranks import free_port
+
 TOOLS = Path(__file__).parents[1] / "tools"
+_TORCHRUN = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run"]
 
 
-def run_tool(name, *arguments, processes=0):
-    """Runs a tool in its own process, or by torchrun in several; what it said is in the result."""
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command = [sys.executable, "-W", "ignore", *(torchrun if processes else []), str(TOOLS / name),
-               *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=900,
-                          env={**os.environ, "OMP_NUM_THREADS": "1"})
+def start_torchrun(name, *arguments, nodes=1, processes=1, restarts=0, log, **variables):
+    """Starts a tool in that many processes on each of some "machines", which all are this one: the
+    agents of torchrun, whose output and that of their processes is in the file ``log``."""
+    place = ["--nnodes", str(nodes), "--master-addr", "127.0.0.1", "--master-port",
+             str(free_port()), "--nproc-per-node", str(processes), "--max-restarts", str(restarts)]
+    with open(log, "w") as file:
+        return [subprocess.Popen(
+            [*_TORCHRUN, *place, "--node-rank", str(node), str(TOOLS / name), *map(str, arguments)],
+            stdout=file, stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **variables}) for node in range(nodes)]
+
+
+def end_torchrun(agents, timeout=120):
+    """Exit codes of the agents, which are killed if they take longer."""
+    try:
+        return [agent.wait(timeout) for agent in agents]
+    finally:
+        for agent in agents:
+            agent.kill()

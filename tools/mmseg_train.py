@@ -2,7 +2,7 @@
 """Trains a segmentor, with the habits of MMSegmentation's own tool.
 
     python tools/mmseg_train.py resnest50_deeplabv3_ade20k --work-dir output
-    torchrun --nproc-per-node 8 tools/mmseg_train.py CONFIG --launcher pytorch
+    torchrun --nproc-per-node 8 tools/mmseg_train.py CONFIG
     python tools/mmseg_train.py CONFIG --train images/train labels/train \
         --val images/val labels/val --classes classes.txt
 """

@@ -2,6 +2,7 @@
 """Trains or evaluates a detector, with the habits of detectron2's own tool.
 
     python tools/train_net.py --config-file resnest50_faster_rcnn.yaml --num-gpus 8
+    torchrun --nproc-per-node 8 tools/train_net.py --config-file resnest50_faster_rcnn.yaml
     python tools/train_net.py --config-file resnest50_faster_rcnn.yaml --eval-only \
         MODEL.WEIGHTS output/model_final.pth
 """

@@ -34,12 +34,20 @@ class Interrupt:
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
-            # A worker forked from this process. Ctrl-C in a terminal reaches it too, while its
-            # batch is still wanted; SIGTERM is how pools (panopticapi's) end theirs.
-            if number == signal.SIGTERM:
+            # A worker forked from this process. Ctrl-C in a terminal reaches it too, and torchrun's
+            # SIGTERM, while its batch is still wanted; loaders end theirs by another SIGTERM, pools
+            # (panopticapi's) by the first.
+            if number == signal.SIGTERM and (self.name == "SIGTERM" or not _loads_data()):
                 os._exit(128 + number)
+            self.name = signal.Signals(number).name
             return
         if self.name is not None:
             raise KeyboardInterrupt(signal.Signals(number).name)
         self.name = signal.Signals(number).name
         _logger.warning("Interrupted: the iteration in progress ends first, then it is saved.")
+
+
+def _loads_data() -> bool:
+    from torch.utils.data import get_worker_info  # only processes that train come here
+
+    return get_worker_info() is not None

@@ -4,7 +4,7 @@ both along."""
 import hashlib
 from pathlib import Path
 
-__all__ = ["is_as_sealed", "seal"]
+__all__ = ["digest_of", "is_as_sealed", "seal"]
 
 _MARK = b"sha256:"
 _COMMENT = len(_MARK) + 64
@@ -28,13 +28,23 @@ def seal(path: Path) -> None:
 
 def is_as_sealed(path: Path) -> bool | None:
     """Whether a file is as it was when it was sealed; None of one that has no seal."""
+    end, kept = _read(path)
+    return None if kept is None else _digest(path, end) == kept
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 that a file was sealed with, or of all of one that has no seal."""
+    _, kept = _read(path)
+    return (kept or _digest(path, path.stat().st_size)).decode()
+
+
+def _read(path: Path) -> tuple[int, bytes | None]:
+    """The number of bytes under the seal of a file, and their digest in it; None without one."""
     with open(path, "rb") as file:
         end = file.seek(0, 2) - _COMMENT
         file.seek(max(end, 0))
         comment = file.read()
-    if not comment.startswith(_MARK):
-        return None
-    return _digest(path, end - 2) == comment[len(_MARK):]
+    return end - 2, comment[len(_MARK):] if comment.startswith(_MARK) else None
 
 
 def _digest(path: Path, size: int) -> bytes:

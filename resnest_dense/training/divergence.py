@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
 from resnest_dense.errors import ResNeStError, listed
 from resnest_dense.training.checkpoints import write_checkpoint
+from resnest_dense.training.ranks import gathered, largest, rank
 from resnest_dense.weights.matching import bare_model
 
 __all__ = ["FiniteWatch", "SkippedSteps", "Step"]
@@ -59,9 +60,9 @@ class FiniteWatch:
         reason = "" if losses.isfinite().all() else "the loss"
         if not reason and gradients and not self._norm().isfinite():
             reason = "a gradient"
-        if _anywhere(bool(reason), losses.device):
+        if largest(bool(reason)):
             told = self.tell(step(), f"{reason} is not finite") if reason else ""
-            raise ResNeStError(" ".join(filter(None, _gathered(told))))
+            raise ResNeStError(" ".join(filter(None, gathered(told))))
 
     def _remember_call(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
         if module.training:
@@ -88,7 +89,7 @@ class FiniteWatch:
         (args, kwargs), losses = self._call, self._losses
         parts = listed(f"{name} {value.item():.4g}" for name, value in losses.items())
         names = listed(map(str, self._images(*args, **kwargs)))
-        place = step.folder / f"not_finite_{step.iteration:07d}_{_rank()}.pth"
+        place = step.folder / f"not_finite_{step.iteration:07d}_{rank()}.pth"
         write_checkpoint({"args": args, "kwargs": kwargs, "images": names,
                           "iteration": step.iteration}, place)
         return (f"Iteration {step.iteration}: {what}, and nothing was learned from it"
@@ -177,26 +178,3 @@ def _tensors(value: Any) -> Iterator[Tensor]:
         for part in value:
             yield from _tensors(part)
 
-
-def _together() -> bool:
-    return distributed.is_available() and distributed.is_initialized()
-
-
-def _rank() -> int:
-    return distributed.get_rank() if _together() else 0
-
-
-def _anywhere(flag: bool, device: torch.device) -> bool:
-    if not _together():
-        return flag
-    worst = torch.tensor(float(flag), device=device)
-    distributed.all_reduce(worst, distributed.ReduceOp.MAX)
-    return bool(worst)
-
-
-def _gathered(text: str) -> list[str]:
-    if not _together():
-        return [text]
-    texts: list[Any] = [None] * distributed.get_world_size()
-    distributed.all_gather_object(texts, text)
-    return texts

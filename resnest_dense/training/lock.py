@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from resnest_dense.errors import ResNeStError
+from resnest_dense.training.launch import launch_token
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["training_in"]
+__all__ = ["started", "training_in"]
 
 _NAME = "training.lock"
 
@@ -23,7 +24,8 @@ _NAME = "training.lock"
 @contextmanager
 def training_in(folder: str | os.PathLike, *, first: bool = True) -> Iterator[None]:
     """Inside, this process trains in ``folder``, which is made. The lock of a process that has
-    ended without leaving it is taken over.
+    ended without leaving it is taken over, and so is that of an earlier start of the same launch,
+    which has ended it on whatever machine.
 
     Args:
         folder: of the run.
@@ -71,10 +73,13 @@ def _read(text: str) -> dict:
 
 
 def _own() -> dict:
-    return {"pid": os.getpid(), "host": socket.gethostname(), "started": _started(os.getpid())}
+    return {"pid": os.getpid(), "host": socket.gethostname(), "started": started(os.getpid()),
+            "launch": launch_token()}
 
 
 def _lives(owner: dict) -> bool:
+    if launch_token() and owner.get("launch") == launch_token():
+        return False
     if owner["host"] != socket.gethostname():
         return True  # nobody can tell from here
     if os.name != "posix":
@@ -86,10 +91,10 @@ def _lives(owner: dict) -> bool:
     except PermissionError:
         pass  # of another user
     # The number may have been given to another process since.
-    return owner.get("started") == _started(owner["pid"]) and owner != _own()
+    return owner.get("started") == started(owner["pid"]) and owner != _own()
 
 
-def _started(pid: int) -> str:
+def started(pid: int) -> str:
     """When a process began, in ticks since the machine did; "" where nobody tells, "Z" of one that
     has ended and whose parent has not asked."""
     try:

@@ -13,11 +13,12 @@ from typing import Any
 from resnest_dense.base.runs import changed_settings
 from resnest_dense.doctor import installed
 from resnest_dense.errors import ResNeStError
+from resnest_dense.training.launch import launch_token
 from resnest_dense.weights.files import split_part
 from resnest_dense.weights.source import locate
 from resnest_dense.weights.transfer import Digests
 
-__all__ = ["RECORD", "differences", "keep_record", "read_record"]
+__all__ = ["RECORD", "differences", "keep_record", "read_record", "was_begun"]
 
 RECORD = "starts.jsonl"  # a line for each start of the run: the first one, and each --resume
 _ROOT = Path(__file__).parents[2]
@@ -41,6 +42,7 @@ def keep_record(folder: str | Path, *, seed: int | None, config: Mapping[str, An
     start = {
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": sys.argv,
+        "launch": launch_token(),
         "seed": seed,
         "versions": installed(),
         "commit": _commit(),
@@ -70,9 +72,19 @@ def read_record(folder: str | Path) -> dict[str, Any]:
         raise ResNeStError(f"{path} cannot be read: {error}") from error
 
 
+def was_begun(folder: str | Path) -> bool:
+    """Whether this launch has begun the run in ``folder``, before its processes were restarted:
+    then they go on with it, whatever they were told when they started first."""
+    token = launch_token()
+    try:
+        return bool(token) and read_record(folder).get("launch") == token
+    except ResNeStError:
+        return False
+
+
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """What two records differ in, by dotted name, with both values; not compared are time, command,
-    the folder of the run and where its data lies.
+    launch, the folder of the run and where its data lies.
     """
     return changed_settings(_comparable(one), _comparable(other))
 
@@ -80,7 +92,8 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, t
 def _comparable(record: Mapping[str, Any]) -> dict[str, Any]:
     config = {key: value for key, value in record["config"].items() if key not in _PLACES}
     prints = {name: [*paths.values()] for name, paths in record["data"].items()}
-    return {**record, "config": config, "data": prints, "time": None, "command": None}
+    return {**record, "config": config, "data": prints, "time": None, "command": None,
+            "launch": None}
 
 
 def _commit() -> str | None:

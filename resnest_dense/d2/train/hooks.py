@@ -18,6 +18,7 @@ from resnest_dense.errors import ResNeStError
 from resnest_dense.training.accumulation import parts_of
 from resnest_dense.training.divergence import FiniteWatch, SkippedSteps, Step
 from resnest_dense.training.randomness import seed_all
+from resnest_dense.training.ranks import agreed_signal
 
 __all__ = ["IterationSeed", "OrderedPreciseBN", "ResumedEvalHook", "SaveOnInterrupt",
            "StopAtNonFinite"]
@@ -26,8 +27,8 @@ _logger = logging.getLogger(__name__)
 
 
 class SaveOnInterrupt(HookBase):
-    """On Ctrl-C or SIGTERM: finish the iteration, save a checkpoint, from which ``--resume``
-    continues, and stop. A second signal stops at once, without saving.
+    """On Ctrl-C or SIGTERM, of any process: finish the iteration, save a checkpoint, from which
+    ``--resume`` continues, and stop. A second signal stops at once, without saving.
     """
 
     def __init__(self, checkpointer: DetectionCheckpointer, interrupt: Interrupt):
@@ -38,7 +39,8 @@ class SaveOnInterrupt(HookBase):
         self._interrupt.catch()
 
     def after_step(self) -> None:
-        if self._interrupt.name is None:
+        name = agreed_signal(self._interrupt.name)
+        if name is None:
             return
         iteration = self.trainer.iter
         if comm.is_main_process():
@@ -46,7 +48,7 @@ class SaveOnInterrupt(HookBase):
             _logger.warning(
                 "Interrupted: saved after iteration %d in %s; --resume continues from there.",
                 iteration, self.checkpointer.save_dir)
-        raise KeyboardInterrupt(self._interrupt.name)
+        raise KeyboardInterrupt(name)
 
     def after_train(self) -> None:
         self._interrupt.release()

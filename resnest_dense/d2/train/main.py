@@ -5,17 +5,17 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.engine import default_argument_parser, launch
+from detectron2.engine import default_argument_parser
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from detectron2.utils.collect_env import collect_env_info
 from detectron2.utils.env import seed_all_rng
 from detectron2.utils.logger import setup_logger
-from torch.multiprocessing import ProcessRaisedException
 
 from resnest_dense.analysis.machine import pick_device
 from resnest_dense.base.runs import OVERWRITE
@@ -29,17 +29,21 @@ from resnest_dense.d2.data.panoptic import derive_missing, use_derived_stuff
 from resnest_dense.d2.train.accumulation import check_accumulation
 from resnest_dense.d2.train.checkpoints import checkpoints_in
 from resnest_dense.d2.train.evaluation import check_tta
+from resnest_dense.d2.train.processes import find_started, start_processes
 from resnest_dense.d2.train.runs import begin_run, check_run, measured_weights, save_config
 from resnest_dense.d2.train.trainer import IGNORE_PREFLIGHT, RESULTS_FILE, Trainer, evaluate
 from resnest_dense.data.own_files import add_arguments
-from resnest_dense.errors import ResNeStError, ResNeStValueError
+from resnest_dense.errors import ResNeStValueError
+from resnest_dense.training.launch import joined
 from resnest_dense.training.lock import training_in
 from resnest_dense.training.randomness import draw_seed
+from resnest_dense.training.ranks import agreed_checkpoint, from_first, together
+from resnest_dense.training.record import was_begun
+from resnest_dense.training.watch import Watch, watched
 
 __all__ = ["make_parser", "measure_published", "read_config", "read_training_data", "run"]
 
 _logger = logging.getLogger(__name__)
-_OURS = f"{ResNeStError.__module__}."
 # Where each metric of the catalog stands in detectron2's results.
 _METRICS = {"box_ap": ("bbox", "AP"), "mask_ap": ("segm", "AP"), "pq": ("panoptic_seg", "PQ")}
 
@@ -56,58 +60,65 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Trains or evaluates in as many processes as the arguments ask for.
+    """Trains or evaluates in as many processes as the arguments ask for, or together with those
+    that torchrun or submitit has started.
 
     Raises:
-        ResNeStError: whatever is wrong with the config or the data, before training starts.
+        ResNeStError: whatever is wrong with the config or the data, before training starts; a
+            process that died.
     """
     cfg = read_config(args)
-    # Before the processes start, so that what is wrong is said once, and before anything is
-    # written.
-    if args.eval_only:
-        _set_up_logging(cfg)
-        _prepare_data(cfg, train=False, test=True)
-        source = measured_weights(cfg, resume=args.resume)
-        trained = trained_classes(source)
-        for name in cfg.DATASETS.TEST:
-            order_in_set(trained, name, source=source)
-        _launch(args)
-        return
+    started = find_started(args)
+    prepare = _prepare_evaluation if args.eval_only else _prepare_training
+    with joined(started, cuda=cfg.MODEL.DEVICE != "cpu"), ExitStack() as stack:
+        # Before processes are started, or in the first of them, so that what is wrong is said once,
+        # and before anything is written.
+        ready = from_first(lambda: prepare(args, cfg, stack))
+        if ready:
+            start_processes(_work, ready, started)
+
+
+def _prepare_evaluation(args: argparse.Namespace, cfg: CfgNode, stack: ExitStack
+                        ) -> argparse.Namespace:
+    _set_up_logging(cfg)
+    _prepare_data(cfg, train=False, test=True)
+    source = measured_weights(cfg, resume=args.resume)
+    trained = trained_classes(source)
+    for name in cfg.DATASETS.TEST:
+        order_in_set(trained, name, source=source)
+    return args
+
+
+def _prepare_training(args: argparse.Namespace, cfg: CfgNode, stack: ExitStack
+                      ) -> argparse.Namespace | None:
+    """The arguments as they are meant, None where nothing is left to do; ``stack`` holds the
+    folder."""
     _require_training_set(cfg)
+    restarted = was_begun(cfg.OUTPUT_DIR)
+    if restarted:
+        args.resume, args.overwrite = True, False
     done = check_run(cfg, resume=args.resume, overwrite=args.overwrite)
-    with training_in(cfg.OUTPUT_DIR, first=args.machine_rank == 0):
-        _set_up_logging(cfg)
-        if done.changed:
-            _logger.info("--resume: the config has changed since: %s.", done.changed)
-        if done.iterations and done.iterations >= cfg.SOLVER.MAX_ITER:
-            _logger.info("The run in %s is finished: %d of %d iterations are done. Raise "
-                         "SOLVER.MAX_ITER to train on; --eval-only measures it.", cfg.OUTPUT_DIR,
-                         done.iterations, cfg.SOLVER.MAX_ITER)
-            return
-        if cfg.SEED < 0:
-            seed = done.seed if done.seed >= 0 else draw_seed()
-            args.opts = [*args.opts, "SEED", str(seed)]
-            _logger.info("SEED is not set: %d, %s.", seed, "as the run so far had" if
-                         done.seed >= 0 else "drawn and kept in config.yaml and checkpoints")
-        # What a run that goes on has passed over so far stops it no more.
-        _prepare_data(cfg, train=True, test=True,
-                      passed_over=cfg.DATALOADER.FAULTS_ALLOWED if done.iterations else 0)
-        checkpoints_in(cfg.OUTPUT_DIR).remove_parts()
-        _launch(args)
-
-
-def _launch(args: argparse.Namespace) -> None:
-    if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
-        raise ResNeStValueError(
-            f"--num-gpus {args.num_gpus}: this machine has {torch.cuda.device_count()}.")
-    try:
-        launch(_work, args.num_gpus, num_machines=args.num_machines,
-               machine_rank=args.machine_rank, dist_url=args.dist_url, args=(args,))
-    except ProcessRaisedException as error:
-        # What a process raised comes here as the text of its traceback.
-        if _OURS not in str(error):
-            raise
-        raise ResNeStError(str(error).rpartition(_OURS)[2].partition(": ")[2].strip()) from error
+    stack.enter_context(training_in(cfg.OUTPUT_DIR, first=args.machine_rank == 0))
+    _set_up_logging(cfg)
+    if restarted:
+        _logger.info("The processes were started again: the run goes on from its last checkpoint.")
+    if done.changed:
+        _logger.info("--resume: the config has changed since: %s.", done.changed)
+    if done.iterations and done.iterations >= cfg.SOLVER.MAX_ITER:
+        _logger.info("The run in %s is finished: %d of %d iterations are done. Raise "
+                     "SOLVER.MAX_ITER to train on; --eval-only measures it.", cfg.OUTPUT_DIR,
+                     done.iterations, cfg.SOLVER.MAX_ITER)
+        return None
+    if cfg.SEED < 0:
+        seed = done.seed if done.seed >= 0 else draw_seed()
+        args.opts = [*args.opts, "SEED", str(seed)]
+        _logger.info("SEED is not set: %d, %s.", seed, "as the run so far had" if
+                     done.seed >= 0 else "drawn and kept in config.yaml and checkpoints")
+    # What a run that goes on has passed over so far stops it no more.
+    _prepare_data(cfg, train=True, test=True,
+                  passed_over=cfg.DATALOADER.FAULTS_ALLOWED if done.iterations else 0)
+    checkpoints_in(cfg.OUTPUT_DIR).remove_parts()
+    return args
 
 
 def read_config(args: argparse.Namespace) -> CfgNode:
@@ -190,8 +201,15 @@ def _require_training_set(cfg: CfgNode) -> None:
 
 
 def _work(args: argparse.Namespace) -> OrderedDict | None:
+    with watched() as watch:
+        return _work_watched(args, watch)
+
+
+def _work_watched(args: argparse.Namespace, watch: Watch) -> OrderedDict | None:
     cfg = read_config(args)
     _set_up(cfg, args)
+    if args.resume and together():
+        agreed_checkpoint(checkpoints_in(cfg.OUTPUT_DIR))
     if cfg.MODEL.DEVICE == "cpu" and comm.is_main_process():
         _logger.info("No GPU in use: running on the CPU with %d threads.", torch.get_num_threads())
     if args.eval_only:
@@ -201,7 +219,7 @@ def _work(args: argparse.Namespace) -> OrderedDict | None:
             verify_results(cfg, results)
         return results
     with explained(args.config_file):
-        trainer = Trainer(cfg)
+        trainer = Trainer(cfg, watch)
     # Known now at the latest: the trainer has loaded the set.
     classes = set_classes(cfg.DATASETS.TRAIN[0])
     if classes:

@@ -43,6 +43,7 @@ from resnest_dense.nn.sync_norm import replace_sync_batch_norms
 from resnest_dense.preflight import InputSettings
 from resnest_dense.training.batches import ResumableLoader
 from resnest_dense.training.faults import faults_told
+from resnest_dense.training.watch import Watch
 from resnest_dense.weights import LoadReport
 from resnest_dense.weights.matching import bare_model
 
@@ -62,9 +63,14 @@ _logger = logging.getLogger(__name__)
 class Trainer(DefaultTrainer):
     """Trains what a frozen config of :func:`resnest_dense.d2.get_cfg` describes, evaluates by
     COCO's rules, saves when interrupted, goes on as if it had never stopped.
+
+    Args:
+        cfg: frozen.
+        watch: is told of each step; None for that of a process alone.
     """
 
-    def __init__(self, cfg: CfgNode):
+    def __init__(self, cfg: CfgNode, watch: Watch | None = None):
+        self.watch = watch or Watch()
         if cfg.SEED < 0:
             cfg = cfg.clone()
             cfg.defrost()
@@ -169,10 +175,14 @@ class Trainer(DefaultTrainer):
         # Scripted parts (the focal loss) round otherwise once torch has seen them run twice.
         optimized = self.cfg.MODEL.DEVICE != "cpu"
         try:
-            with torch.jit.optimized_execution(optimized):
+            with self.watch.step(self.iter), torch.jit.optimized_execution(optimized):
                 super().run_step()
         except FloatingPointError as error:  # of proposals that are no numbers
             raise self._stop.explain(error) from error
+
+    def after_step(self) -> None:
+        with self.watch.explained():
+            super().after_step()
 
     def _test(self) -> OrderedDict:
         evaluators = _build_evaluators(self.cfg, "inference", self._classes())

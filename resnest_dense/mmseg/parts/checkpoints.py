@@ -12,6 +12,7 @@ from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 
 from resnest_dense.base.interrupt import Interrupt
 from resnest_dense.training.checkpoints import Checkpoints, write_checkpoint
+from resnest_dense.training.ranks import agreed_signal
 from resnest_dense.weights.matching import require_numbers
 
 __all__ = ["RunCheckpointHook", "SaveOnInterruptHook", "ValidationMadeUpHook", "checkpoints_in"]
@@ -87,8 +88,9 @@ class RunCheckpointHook(CheckpointHook):
 
 
 class SaveOnInterruptHook(Hook):
-    """On Ctrl-C or SIGTERM, which ``interrupt`` catches: finish the iteration, save a checkpoint,
-    from which ``--resume`` continues, stop. A second signal stops at once, without saving.
+    """On Ctrl-C or SIGTERM, which ``interrupt`` catches, in any process: finish the iteration, save
+    a checkpoint, from which ``--resume`` continues, stop. A second signal stops at once, without
+    saving.
     """
 
     priority = "LOWEST"  # after the hooks that still belong to the iteration
@@ -100,8 +102,10 @@ class SaveOnInterruptHook(Hook):
                          outputs: dict | None = None) -> None:
         wrapper = runner.optim_wrapper
         # With mmengine's accumulative_counts several iterations are a step: not between them.
-        if self.interrupt.name is None or not (
-                isinstance(wrapper, OptimWrapperDict) or wrapper.should_update()):
+        if not (isinstance(wrapper, OptimWrapperDict) or wrapper.should_update()):
+            return
+        name = agreed_signal(self.interrupt.name)
+        if name is None:
             return
         path = Path(runner.work_dir) / f"iter_{runner.iter + 1}.pth"
         runner.save_checkpoint(str(path.parent), path.name, by_epoch=False,
@@ -109,7 +113,7 @@ class SaveOnInterruptHook(Hook):
         if runner.rank == 0:
             checkpoints_in(path.parent).note_last(path, str(path))
             print_log(f"Interrupted: saved {path}; --resume continues from there.", "current")
-        raise KeyboardInterrupt(self.interrupt.name)
+        raise KeyboardInterrupt(name)
 
 
 class ValidationMadeUpHook(Hook):

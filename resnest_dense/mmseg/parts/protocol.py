@@ -129,7 +129,8 @@ class SegmentationMetric(IoUMetric):
         known = {*inspect.signature(IoUMetric).parameters, "keep_results"}
         for name in options.keys() - known:
             raise TypeError(f"SegmentationMetric got an unexpected keyword argument {name!r}")
-        super().__init__(**options)
+        # "cpu" would pass results through files, for which machines need a common disk.
+        super().__init__(**{"collect_device": "gpu", **options})
 
     @staticmethod
     def intersect_and_union(pred_label: Tensor, label: Tensor, num_classes: int,

@@ -17,8 +17,10 @@ from resnest_dense.mmseg.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPERS
 from resnest_dense.nn.sync_norm import replace_sync_batch_norms
 from resnest_dense.training.randomness import seed_all
 from resnest_dense.training.record import RECORD, keep_record
+from resnest_dense.training.watch import Watch
 
-__all__ = ["BeginRunHook", "CpuAmpOptimWrapper", "CpuDistributedDataParallel", "IterationSeedHook"]
+__all__ = ["BeginRunHook", "CpuAmpOptimWrapper", "CpuDistributedDataParallel", "IterationSeedHook",
+           "StepEndHook"]
 
 
 @HOOKS.register_module()
@@ -30,6 +32,19 @@ class IterationSeedHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int,
                           data_batch: dict | None = None) -> None:
         seed_all(runner.seed or 0, runner.rank, runner.iter)
+
+
+class StepEndHook(Hook):
+    """Tells ``watch`` that a step has ended, before other hooks do what takes its time."""
+
+    priority = "VERY_HIGH"
+
+    def __init__(self, watch: Watch):
+        self.watch = watch
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        self.watch.end()
 
 
 class BeginRunHook(Hook):

@@ -4,10 +4,13 @@ import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 
 from resnest_dense.mmseg.run.predict import find_checkpoint
 from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
+from resnest_dense.training.launch import find_launch, joined
+from resnest_dense.training.watch import watched
 
 __all__ = ["make_parser", "measure_published", "run"]
 
@@ -43,7 +46,8 @@ def run(args: argparse.Namespace) -> dict[str, float]:
         cfg.visualizer.update(save_dir=args.show_dir, name=f"visualizer in {args.show_dir}")
     if args.tta:
         _use_augmentation(cfg, args.tta)
-    return build_runner(cfg, "test_loop").test()
+    with joined(find_launch(), cuda=torch.cuda.is_available()), watched():
+        return build_runner(cfg, "test_loop").test()
 
 
 def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,

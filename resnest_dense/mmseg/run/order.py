@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from resnest_dense.training.batches import ResumableLoader
 from resnest_dense.training.loading import FaultsInLoading
+from resnest_dense.training.watch import Watch
 
 __all__ = ["OrderedLoader"]
 
@@ -32,6 +33,7 @@ class OrderedLoader(ResumableLoader):
                  by_epoch: bool, seed: int, rank: int, allowed: int):
         self._position = position
         self._by_epoch = by_epoch
+        self.watch = Watch()  # is told when the loop begins to wait for a batch
         super().__init__(
             loader.dataset, _Plan(loader.batch_sampler), seed=seed, rank=rank,
             faults=FaultsInLoading(allowed, "faults_allowed", _say),
@@ -51,7 +53,15 @@ class OrderedLoader(ResumableLoader):
         if not self._by_epoch:
             # mmengine's loop asks for what was seen, to pass it over.
             yield from repeat(None, iteration)
-        yield from super().__iter__()
+        batches = super().__iter__()
+        while True:
+            self.watch.begin(self._position()[0])
+            try:
+                batch = next(batches)
+            except StopIteration:
+                self.watch.end()
+                return
+            yield batch
 
 
 def _say(line: str) -> None:

@@ -22,6 +22,8 @@ from resnest_dense.mmseg.parts.checkpoints import RunCheckpointHook
 from resnest_dense.mmseg.parts.training import BeginRunHook
 from resnest_dense.mmseg.run.named import FAULTS_ALLOWED, NAMED, use_named
 from resnest_dense.mmseg.run.order import OrderedLoader
+from resnest_dense.training.launch import find_launch
+from resnest_dense.training.ranks import together
 
 __all__ = ["add_arguments", "build_runner", "read_config"]
 
@@ -58,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="settings to override, such as optim_wrapper.optimizer.lr=0.02, "
                         f"or of whole pipelines: {', '.join(NAMED)}")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
-                        help="how several processes are started (torchrun: pytorch)")
+                        help="how several processes are started; not needed under torchrun")
     add_folders(parser, "val")
     add_classes(parser)
 
@@ -93,7 +95,11 @@ def _use_arguments(cfg: Config, args: argparse.Namespace) -> None:
     hooks = cfg.get("custom_hooks") or []
     if not any(hook["type"] == _PREFLIGHT for hook in hooks):
         cfg.custom_hooks = [*hooks, dict(type=_PREFLIGHT)]
-    cfg.launcher = args.launcher
+    launch = find_launch()
+    if launch and args.launcher not in ("none", "pytorch"):
+        raise ResNeStValueError(f"--launcher {args.launcher}: torchrun or submitit has started "
+                                "this process already; leave it out.")
+    cfg.launcher = "pytorch" if launch else args.launcher
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or str(
         Path("work_dirs", Path(cfg.filename).stem))
 
@@ -162,8 +168,8 @@ def build_runner(cfg: Config, *loops: str, overwrite: bool = False) -> Runner:
         ResNeStError: a setting that its class does not take, or a data set that is not there.
     """
     if cfg.launcher != "none" and not torch.cuda.is_available():
-        # mmengine would set a CUDA device; it leaves a process group that is there alone.
-        torch.distributed.init_process_group("gloo")
+        if not together():  # mmengine would set a CUDA device
+            torch.distributed.init_process_group("gloo")
         cfg.model_wrapper_cfg = dict(type="resnest_dense.CpuDistributedDataParallel")
     with explained(cfg.filename):
         try:

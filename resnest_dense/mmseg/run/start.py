@@ -1,7 +1,8 @@
 """Whether a training run may begin or go on in its work dir, where nothing is changed before."""
 
 import ast
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -18,31 +19,34 @@ from resnest_dense.base.runs import (
 from resnest_dense.errors import ResNeStError
 from resnest_dense.mmseg.loading import checkpoint_classes, fit_checkpoint
 from resnest_dense.mmseg.parts.checkpoints import checkpoints_in
+from resnest_dense.training.ranks import agreed_checkpoint, together
 
-__all__ = ["check_run"]
+__all__ = ["Start", "check_run", "use_start"]
 
 _OF_A_START = ("resume", "load_from", "launcher", "work_dir", "custom_hooks")
 _FREE = ("init_cfg", "pretrained", "with_cp", "test_cfg")  # of a model: make it no other one
 
 
-def check_run(cfg: Config, *, resume: bool, overwrite: bool) -> bool:
-    """Compares a run of ``cfg`` with what is in its work dir, where it writes nothing, and points
-    ``cfg`` at the checkpoint to go on from.
+class Start(NamedTuple):
+    """How a run begins."""
 
-    Returns:
-        Whether that run is finished.
+    checkpoint: Path | None = None  # to go on from
+    seed: int | None = None  # of the run so far
+    finished: bool = False
+
+
+def check_run(cfg: Config, *, resume: bool, overwrite: bool) -> Start:
+    """Compares a run of ``cfg`` with what is in its work dir, where it writes nothing.
 
     Raises:
         ResNeStError: a new run where there is one, or a run that would go on with other classes or
             another model.
     """
     files = checkpoints_in(cfg.work_dir)
-    cfg.resume = goes_on(cfg.work_dir, next(iter(files.find()), None), resume=resume,
-                         overwrite=overwrite, key="--work-dir")
-    if not cfg.resume:
-        return False
+    if not goes_on(cfg.work_dir, next(iter(files.find()), None), resume=resume,
+                   overwrite=overwrite, key="--work-dir"):
+        return Start()
     checkpoint = files.last_whole()
-    cfg.load_from = str(checkpoint)
     remedy = ("Go on with the data and the config of that run, or start anew elsewhere: without "
               f"--resume, --work-dir another folder, --cfg-options load_from={checkpoint}.")
     content = CheckpointLoader.load_checkpoint(str(checkpoint), map_location="cpu")
@@ -58,11 +62,25 @@ def check_run(cfg: Config, *, resume: bool, overwrite: bool) -> bool:
         lambda key: key.startswith("model.") and not {*key.split(".")} & {*_FREE}, remedy=remedy)
     if changed:
         print_log(f"--resume: the config has changed since: {changed}.")
-    if isinstance(meta.get("seed"), int):
+    _compare_shapes(cfg, content, remedy, source=checkpoint)
+    seed = meta.get("seed")
+    return Start(checkpoint, seed if isinstance(seed, int) else None, _is_finished(cfg, meta))
+
+
+def use_start(cfg: Config, start: Start) -> None:
+    """Points ``cfg`` at what the run begins with; all processes must call it.
+
+    Raises:
+        ResNeStError: they would go on from different checkpoints.
+    """
+    cfg.resume = start.checkpoint is not None
+    if not cfg.resume:
+        return
+    cfg.load_from = str(agreed_checkpoint(checkpoints_in(cfg.work_dir)) if together()
+                        else start.checkpoint)
+    if start.seed is not None:
         # mmengine would take it once the loader has the order of another one.
-        cfg.randomness = {**(cfg.get("randomness") or {}), "seed": meta["seed"]}
-    _compare_shapes(cfg, content, remedy)
-    return _is_finished(cfg, meta)
+        cfg.randomness = {**(cfg.get("randomness") or {}), "seed": start.seed}
 
 
 def _changes(kept: str, given: str) -> dict[str, tuple[Any, Any]]:
@@ -91,15 +109,15 @@ def _value(node: ast.AST) -> Any:
     return ast.literal_eval(node)
 
 
-def _compare_shapes(cfg: Config, content: dict, remedy: str) -> None:
+def _compare_shapes(cfg: Config, content: dict, remedy: str, *, source: Path) -> None:
     with torch.device("meta"):
         model = MODELS.build(cfg.model)
     try:
         unfit = fit_checkpoint(content.get("state_dict", content), model)[1]
     except ResNeStError as error:
-        raise ResNeStError(f"{cfg.load_from}: {error} {remedy}") from error
+        raise ResNeStError(f"{source}: {error} {remedy}") from error
     if unfit:
-        raise ResNeStError(f"{cfg.load_from} has another number of classes than the config: "
+        raise ResNeStError(f"{source} has another number of classes than the config: "
                            f"{', '.join(unfit)}. {remedy}")
 
 

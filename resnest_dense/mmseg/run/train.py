@@ -2,10 +2,12 @@
 
 import argparse
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from resnest_dense.base.interrupt import Interrupt
 from resnest_dense.base.runs import OVERWRITE
@@ -19,11 +21,16 @@ from resnest_dense.mmseg.parts.checkpoints import (
     checkpoints_in,
 )
 from resnest_dense.mmseg.parts.divergence import StopAtNonFiniteHook
-from resnest_dense.mmseg.parts.training import IterationSeedHook
+from resnest_dense.mmseg.parts.training import IterationSeedHook, StepEndHook
+from resnest_dense.mmseg.run.order import OrderedLoader
 from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
-from resnest_dense.mmseg.run.start import check_run
+from resnest_dense.mmseg.run.start import Start, check_run, use_start
 from resnest_dense.training.faults import faults_told
+from resnest_dense.training.launch import find_launch, joined
 from resnest_dense.training.lock import training_in
+from resnest_dense.training.ranks import from_first
+from resnest_dense.training.record import was_begun
+from resnest_dense.training.watch import Watch, watched
 
 __all__ = ["make_parser", "run"]
 
@@ -52,25 +59,41 @@ def run(args: argparse.Namespace) -> None:
     check_accumulation(cfg)
     if args.amp:
         _use_amp(cfg)
-    with explained(cfg.filename):
-        if check_run(cfg, resume=args.resume, overwrite=args.overwrite):
-            return
-    # As torchrun and SLURM number the processes that train together.
-    first = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
     interrupt = Interrupt()
-    with training_in(cfg.work_dir, first=args.launcher == "none" or first):
-        interrupt.catch()  # before data workers are forked, whom Ctrl-C in a terminal reaches too
-        try:
-            with faults_told(Path(cfg.work_dir)):
-                _train(cfg, interrupt, overwrite=args.overwrite)
-        finally:
-            interrupt.release()
+    with joined(find_launch(), cuda=torch.cuda.is_available()), ExitStack() as stack:
+        start = from_first(lambda: _prepare(args, cfg, stack))
+        if start.finished:
+            return
+        with watched() as watch:
+            use_start(cfg, start)
+            interrupt.catch()  # before data workers are forked, whom Ctrl-C reaches too
+            try:
+                with faults_told(Path(cfg.work_dir)):
+                    _train(cfg, interrupt, watch, overwrite=args.overwrite)
+            finally:
+                interrupt.release()
 
 
-def _train(cfg: Config, interrupt: Interrupt, *, overwrite: bool) -> None:
+def _prepare(args: argparse.Namespace, cfg: Config, stack: ExitStack) -> Start:
+    """What the run begins with; ``stack`` holds its folder."""
+    if was_begun(cfg.work_dir):
+        print_log("The processes were started again: the run goes on from its last checkpoint.")
+        args.resume, args.overwrite = True, False
+    with explained(cfg.filename):
+        start = check_run(cfg, resume=args.resume, overwrite=args.overwrite)
+    if not start.finished:
+        # Of those too that mmengine joins later, as SLURM numbers them.
+        first = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
+        stack.enter_context(training_in(cfg.work_dir, first=cfg.launcher == "none" or first))
+    return start
+
+
+def _train(cfg: Config, interrupt: Interrupt, watch: Watch, *, overwrite: bool) -> None:
     runner = build_runner(cfg, "train_loop", "val_loop", overwrite=overwrite)
-    for hook in (IterationSeedHook(), StopAtNonFiniteHook(), SaveOnInterruptHook(interrupt),
-                 ValidationMadeUpHook()):
+    if isinstance(runner.train_dataloader, OrderedLoader):
+        runner.train_dataloader.watch = watch
+    for hook in (IterationSeedHook(), StopAtNonFiniteHook(), StepEndHook(watch),
+                 SaveOnInterruptHook(interrupt), ValidationMadeUpHook()):
         runner.register_hook(hook)
     if runner.rank == 0:
         checkpoints_in(cfg.work_dir).remove_parts()

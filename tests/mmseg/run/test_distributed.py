@@ -1,10 +1,21 @@
-"""Two processes on a CPU learn what one learns from both of their images."""
+"""Several processes of MMSegmentation: they learn and measure what one does, and stop together."""
+
+import os
+import re
+import signal
+import time
 
 import pytest
 import torch
-from run_tool import run_tool
+from children import kill_at_call, run_in_child, same
+from ranks import Ranks
+from run_tool import end_torchrun, start_torchrun
 
-from resnest_dense.mmseg.run import train
+from resnest_dense import ResNeStError
+from resnest_dense.mmseg.parts.dataset import FolderDataset
+from resnest_dense.mmseg.run import evaluate, train
+from resnest_dense.training import checkpoints
+from resnest_dense.training.launch import TOKEN
 
 
 @pytest.fixture
@@ -19,13 +30,125 @@ def plain(config):
     return config
 
 
-def test_two_processes_equal_one_with_both_images(plain, tmp_path):
+@pytest.fixture
+def run(config, tmp_path):
+    """Trains in a folder of that name, without validation."""
+    def run(out, *flags, iterations=1000):
+        train.run(train.make_parser().parse_args([
+            str(config), "--work-dir", str(tmp_path / out), *flags, "--cfg-options",
+            f"train_cfg.max_iters={iterations}", "train_cfg.val_interval=2000",
+            "train_dataloader.batch_size=2"]))
+        return tmp_path / out
+
+    return run
+
+
+def state(path):
+    return torch.load(path, weights_only=False)["state_dict"]
+
+
+def wait_for(path, ranks):
+    for _ in range(1200):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError(ranks.said(0))
+
+
+def test_two_hosts_learn_what_one_process_does(plain, tmp_path):
+    """Also the statistics of batch norms, which are in the state."""
+    agents = start_torchrun("mmseg_train.py", plain, "--work-dir", tmp_path / "two",
+                            "--cfg-options", "train_dataloader.batch_size=1", nodes=2,
+                            log=tmp_path / "log")
     train.run(train.make_parser().parse_args([str(plain), "--work-dir", str(tmp_path / "one")]))
-    two = run_tool("mmseg_train.py", plain, "--launcher", "pytorch", "--work-dir", tmp_path / "two",
-                   "--cfg-options", "train_dataloader.batch_size=1", processes=2)
-    assert two.returncode == 0, two.stderr
-    one, two = (torch.load(tmp_path / name / "iter_2.pth", weights_only=False)["state_dict"]
-                for name in ("one", "two"))
-    assert one.keys() == two.keys()
+    assert end_torchrun(agents) == [0, 0], (tmp_path / "log").read_text()
+    one, two = (state(tmp_path / name / "iter_2.pth") for name in ("one", "two"))
+    assert one.keys() == two.keys() and any("running_var" in name for name in one)
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_each_image_is_measured_once_where_they_do_not_divide(config, run, tmp_path):
+    """Six images, four processes, as if each had a disk of its own."""
+    checkpoint = run("run", iterations=2) / "iter_2.pth"
+
+    def measure(folder):
+        folder.mkdir(exist_ok=True)
+        os.chdir(folder)
+        print("scores", evaluate.run(evaluate.make_parser().parse_args(
+            [str(config), str(checkpoint), "--work-dir", str(tmp_path / "measured")])))
+
+    scores = measure_in_child(measure, tmp_path)
+    with Ranks(lambda rank: measure(tmp_path / f"disk{rank}"), tmp_path, size=4) as ranks:
+        assert ranks.end() == [0] * 4, ranks.said(0)
+        assert ranks.said(0).splitlines()[-1] == scores and "mIoU" in scores
+        assert not list(tmp_path.glob("disk*/*"))
+
+
+def measure_in_child(measure, tmp_path):
+    """What one process finds, in a process of its own, as it changes its folder."""
+    with Ranks(lambda rank: measure(tmp_path / "alone"), tmp_path, size=1) as ranks:
+        assert ranks.end() == [0], ranks.said(0)
+        return ranks.said(0).splitlines()[-1]
+
+
+def test_a_signal_to_one_process_stops_all_after_the_same_iteration(run, tmp_path):
+    with Ranks(lambda rank: run("run"), tmp_path) as ranks:
+        wait_for(tmp_path / "run/last_checkpoint", ranks)
+        os.kill(ranks.pid(1), signal.SIGTERM)
+        ranks.end()
+        for rank in range(2):
+            assert "KeyboardInterrupt: SIGTERM" in ranks.said(rank), ranks.said(rank)
+    name = (tmp_path / "run/last_checkpoint").read_text()
+    assert f"Interrupted: saved {name}" in ranks.said(0)
+
+
+def test_one_that_waits_for_its_images_ends_the_other_by_its_name(run, tmp_path):
+    def work(rank):
+        calls = []
+
+        def hang(self, index):
+            calls.append(1)
+            if rank == 1 and len(calls) > 6:
+                time.sleep(300)
+            return read(self, index)
+
+        read, FolderDataset.__getitem__ = FolderDataset.__getitem__, hang
+        run("run")
+
+    with Ranks(work, tmp_path, RESNEST_DENSE_PATIENCE="3") as ranks:
+        assert ranks.end(0) == [2], ranks.said(0)
+        assert re.search(rf"Iteration 3 has not ended .*the others wait for Rank 1 \(process "
+                         rf"{ranks.pid(1)} on \S+\), in hang \(", ranks.said(0)), ranks.said(0)
+
+
+def test_machines_without_a_common_disk_do_not_go_on(run, tmp_path):
+    def work(rank):
+        for more in ((), ("--resume",)):
+            run(f"disk{rank}", *more, iterations=4 if more else 2)
+
+    with Ranks(work, tmp_path) as ranks:
+        assert ranks.end() == [1, 1]
+        for rank in range(2):
+            assert re.search(
+                r"ResNeStError: The processes would not go on from the same checkpoint: rank 0 on "
+                r"\S+ has iter_2.pth \(sha256 \w+\) in \S+disk0; rank 1 on \S+ has no checkpoint "
+                r"in \S+disk1", ranks.said(rank)), ranks.said(rank)
+
+
+def test_a_launch_that_starts_its_processes_again_goes_on_and_another_does_not(
+        run, tmp_path, monkeypatch):
+    """As torchrun and submitit do, with the same arguments."""
+    monkeypatch.setenv(TOKEN, "one launch")
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "seal", kill_at_call(2, checkpoints.seal))
+        assert run_in_child(lambda: run("run", "--overwrite", iterations=5)) == -signal.SIGKILL
+    assert (tmp_path / "run/iter_2.pth").exists()
+    monkeypatch.setenv(TOKEN, "another launch")
+    with pytest.raises(ResNeStError, match="holds a run.*give --resume"):
+        run("run", iterations=5)
+    monkeypatch.setenv(TOKEN, "one launch")
+    run("run", "--overwrite", iterations=5)
+    monkeypatch.delenv(TOKEN)
+    whole = run("whole", iterations=5)
+    assert same(state(tmp_path / "run/iter_5.pth"), state(whole / "iter_5.pth"))

@@ -1,0 +1,108 @@
+"""What processes that train together say of themselves, and which of them is at fault by it."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from types import FrameType
+
+from resnest_dense.errors import listed
+from resnest_dense.training.lock import started
+
+__all__ = ["Beat", "find_fault", "own_beat", "with_place"]
+
+# Where a process is that waits for others.
+_WAITING = ("/torch/distributed/", "/torch/autograd/", "/torch/nn/parallel/", "/training/ranks.py",
+            "/training/divergence.py")
+
+
+@dataclass(frozen=True)
+class Beat:
+    """One that a process gives at regular times."""
+
+    host: str
+    pid: int
+    space: str  # of process numbers: those of another container mean others
+    begun: str  # when that process was started
+    number: int = 0  # of the beat
+    end: str | None = None  # why it has left, "" without a reason; None while it has not
+    verdict: str = ""  # what it has found of another one
+    iteration: int | None = None  # of its step; None between two
+    seconds: float = 0.0  # in that step
+    line: str = ""  # of code that its main thread is in
+    waits: bool = False  # for others, there
+
+    def packed(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def unpacked(cls, text: bytes | str) -> "Beat":
+        return cls(**json.loads(text))
+
+
+def own_beat() -> Beat:
+    """The first beat of this process."""
+    space = ""
+    with suppress(OSError):
+        space = os.readlink("/proc/self/ns/pid")
+    return Beat(socket.gethostname(), os.getpid(), space, started(os.getpid()))
+
+
+def with_place(beat: Beat, thread: int) -> Beat:
+    """With the line of code that a thread of this process is in."""
+    frame: FrameType | None = sys._current_frames().get(thread)
+    if frame is None:
+        return beat
+    code = frame.f_code
+    return replace(beat, line=f"{code.co_name} ({code.co_filename}:{frame.f_lineno})",
+                   waits=any(part in code.co_filename for part in _WAITING))
+
+
+def _name(rank: int, beat: Beat) -> str:
+    return f"Rank {rank} (process {beat.pid} on {beat.host})"
+
+
+def find_fault(beats: Sequence[Beat], silence: Sequence[float], late: float, *, patience: float
+               ) -> str:
+    """What is wrong with a process, in words; "" if nothing is.
+
+    Args:
+        beats: the last of each.
+        silence: seconds since then.
+        late: seconds by which the step of this process takes longer than its last ones explain.
+        patience: seconds that are too many.
+    """
+    here = own_beat()
+    for rank, (beat, silent) in enumerate(zip(beats, silence)):
+        name = _name(rank, beat)
+        at = "" if beat.iteration is None else f", in iteration {beat.iteration}"
+        if beat.verdict:
+            return beat.verdict
+        if beat.end:
+            return f"{name} has ended{at}: {beat.end}"
+        if beat.end is None and (beat.host, beat.space) == (here.host, here.space) and (
+                started(beat.pid) != beat.begun):
+            return f"{name} has died{at}; the others end with it."
+        if beat.end is None and silent > patience:
+            return (f"{name} has not been heard of for {silent:.0f} s{at}: its machine, its "
+                    "network or the process stands still.")
+    if late > patience and max(silence) < patience / 4:
+        return _who_is_late(beats)
+    return ""
+
+
+def _who_is_late(beats: Sequence[Beat]) -> str:
+    """Who keeps the others waiting in a step; "" while one does something by itself."""
+    steps = [beat.iteration for beat in beats if beat.iteration is not None]
+    if len(steps) < len(beats):
+        return ""
+    behind = [(rank, beat) for rank, beat in enumerate(beats) if beat.iteration == min(steps)]
+    busy = [(rank, beat) for rank, beat in behind if not beat.waits]
+    seconds = max(beat.seconds for beat in beats)
+    what = (f"Iteration {min(steps)} has not ended for {seconds:.0f} s: "
+            f"{'the others wait for ' if busy else 'each process waits for another, '}")
+    return what + listed((f"{_name(rank, beat)}, in {beat.line}"
+                          for rank, beat in busy or behind), between="; ", longest=300) + "."

@@ -1,0 +1,155 @@
+"""Several processes of detectron2: they learn and measure what one does, and end together."""
+
+import json
+import os
+import re
+import signal
+import time
+
+import pytest
+import torch
+from children import same
+from d2_runs import SMALL
+from detectron2.data import DatasetMapper
+from ranks import Ranks
+from run_tool import end_torchrun, start_torchrun
+
+from resnest_dense.d2.train import make_parser, run
+
+TINY = [*SMALL, "MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.RESNETS.STEM_WIDTH", "8",
+        "MODEL.FPN.OUT_CHANNELS", "16", "MODEL.MASK_ON", "False", "DATASETS.TEST", "()",
+        "MODEL.DEVICE", "cpu", "SOLVER.BASE_LR", "0.01", "SOLVER.WARMUP_ITERS", "0",
+        "MODEL.RESNETS.NORM", "SyncBN", "MODEL.FPN.NORM", "SyncBN",
+        "MODEL.ROI_BOX_HEAD.NORM", "SyncBN"]
+# Nothing is drawn: each anchor and proposal is learned from, and each image has as many.
+PLAIN = ["INPUT.RANDOM_FLIP", "none", "MODEL.RPN.POSITIVE_FRACTION", "1.0",
+         "MODEL.RPN.BATCH_SIZE_PER_IMAGE", "256", "MODEL.RPN.NMS_THRESH", "1.0",
+         "MODEL.RPN.POST_NMS_TOPK_TRAIN", "8", "MODEL.ROI_HEADS.POSITIVE_FRACTION", "1.0"]
+
+
+@pytest.fixture(scope="module")
+def pairs(tiny, tmp_path_factory):
+    """The images of the tiny set that have two objects, or more, of which two are left."""
+    content = json.loads(tiny.train_json.read_text())
+    content["annotations"] = [one for image in content["images"] for one in [
+        one for one in content["annotations"]
+        if one["image_id"] == image["id"] and not one["iscrowd"]][:2]]
+    counts = [one["image_id"] for one in content["annotations"]]
+    content["images"] = [one for one in content["images"] if counts.count(one["id"]) == 2]
+    path = tmp_path_factory.mktemp("pairs") / "pairs.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def words(tiny, pairs, tmp_path):
+    """Arguments of a run in a folder of that name."""
+    def words(out, *more, iterations=4):
+        return ["--config-file", "resnest14_mask_rcnn_mini.yaml", "--train-json", str(pairs),
+                "--train-images", str(tiny.train_images), *(a for a in more if a[:2] == "--"),
+                *TINY, "SOLVER.MAX_ITER", str(iterations), "OUTPUT_DIR", str(tmp_path / out),
+                *(a for a in more if a[:2] != "--")]
+
+    return words
+
+
+def train(words):
+    run(make_parser().parse_args(words))
+
+
+def wait_until(true, what):
+    for _ in range(1200):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError(what())
+
+
+def test_two_hosts_learn_what_one_process_does(words, tmp_path):
+    """Also the statistics of batch norms, which are in the state."""
+    agents = start_torchrun("train_net.py", *words("two", *PLAIN), nodes=2, log=tmp_path / "log")
+    train(words("one", *PLAIN))
+    assert end_torchrun(agents) == [0, 0], (tmp_path / "log").read_text()
+    one, two = (torch.load(tmp_path / name / "model_final.pth")["model"] for name in ("one", "two"))
+    assert one.keys() == two.keys() and any("running_var" in name for name in one)
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_torchrun_starts_a_killed_process_again_and_the_run_goes_on(words, tmp_path):
+    """Without --resume, and it ends as one that was left alone."""
+    period, out = ["SOLVER.CHECKPOINT_PERIOD", "2"], tmp_path / "killed"
+    log = tmp_path / "log"
+    agents = start_torchrun("train_net.py", *words("killed", *period, iterations=12), processes=2,
+                            restarts=1, log=log)
+    with Ranks(lambda rank: train(words("whole", *period, iterations=12)), tmp_path) as ranks:
+        wait_until((out / "last_checkpoint").exists, log.read_text)
+        os.kill(json.loads((out / "training.lock").read_text())["pid"], signal.SIGKILL)
+        assert ranks.end() == [0, 0], ranks.said(0)
+    assert end_torchrun(agents) == [0], log.read_text()
+    assert re.search(r"Starting training from iteration [2-9]", log.read_text())
+    assert "The processes were started again" in log.read_text()
+    one, other = (torch.load(tmp_path / name / "model_final.pth") for name in ("whole", "killed"))
+    assert same(one, other)
+
+
+def test_one_that_hangs_ends_the_other_by_its_name(words, tmp_path, monkeypatch):
+    read = DatasetMapper.__call__
+
+    def work(rank):
+        calls = []
+
+        def hang(self, record):
+            calls.append(1)
+            if rank == 1 and len(calls) == 4:
+                time.sleep(300)
+            return read(self, record)
+
+        DatasetMapper.__call__ = hang
+        train(words("run", iterations=9))
+
+    with Ranks(work, tmp_path, RESNEST_DENSE_PATIENCE="3") as ranks:
+        assert ranks.end(0) == [2], ranks.said(0)
+        assert "Iteration 3 has not ended" in ranks.said(0)
+        assert (f"the others wait for Rank 1 (process {ranks.pid(1)} on " in ranks.said(0)
+                and "in hang (" in ranks.said(0))
+
+
+def test_machines_without_a_common_disk_do_not_go_on(words, tmp_path):
+    """Each rank has a folder of its own, as if it were elsewhere."""
+    def work(rank):
+        for more in ((), ("--resume",)):
+            train(words(f"disk{rank}", *more, iterations=2 if more else 1))
+
+    with Ranks(work, tmp_path) as ranks:
+        assert ranks.end() == [1, 1]
+        for rank in range(2):
+            assert re.match(
+                r"ResNeStError: The processes would not go on from the same checkpoint: rank 0 on "
+                r"\S+ has model_final.pth \(sha256 \w+\) in \S+disk0; rank 1 on \S+ has no "
+                r"checkpoint in \S+disk1", ranks.said(rank).splitlines()[-1]), ranks.said(rank)
+
+
+def test_each_image_is_measured_once_where_they_do_not_divide(tiny, words, tmp_path):
+    """Four images, three processes."""
+    train(words("run", iterations=1))
+
+    def measure(name):
+        run(make_parser().parse_args([
+            *words(name)[:2], "--eval-only", "--val-json", str(tiny.val_json), "--val-images",
+            str(tiny.val_images), *(word for word in TINY if word not in ("DATASETS.TEST", "()")),
+            "MODEL.ROI_HEADS.SCORE_THRESH_TEST", "0.0",
+            "MODEL.WEIGHTS", str(tmp_path / "run/model_final.pth"),
+            "OUTPUT_DIR", str(tmp_path / name)]))
+
+    with Ranks(lambda rank: measure("three"), tmp_path, size=3) as ranks:
+        assert ranks.end() == [0, 0, 0], ranks.said(0)
+    measure("one")
+    one, three = (sorted(json.loads(
+        (tmp_path / name / "inference/coco_instances_results.json").read_text()),
+        key=lambda found: (found["image_id"], -found["score"])) for name in ("one", "three"))
+    images = {image["id"] for image in json.loads(tiny.val_json.read_text())["images"]}
+    assert {found["image_id"] for found in three} == images and len(images) == 4
+    assert one == three
+    assert [(tmp_path / name / "results.json").read_text() for name in ("one", "three")].count(
+        (tmp_path / "one/results.json").read_text()) == 2
