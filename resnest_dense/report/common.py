@@ -4,7 +4,7 @@ import math
 import shlex
 from collections.abc import Iterator
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from resnest_dense.report.calibration import Reliability
 from resnest_dense.report.figures import draw_curves, draw_reliability

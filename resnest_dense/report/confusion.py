@@ -51,5 +51,5 @@ def confusion(images: Iterable[ImageMatches], classes: int, threshold: float) ->
         truth = np.append(image.truth_classes, classes)[met]  # -1 is the last: background
         np.add.at(counts, (truth[sure], image.classes[sure]), 1)
         lost = ~np.isin(np.arange(len(image.truth)), met[sure])
-        np.add.at(counts, (image.truth_classes[lost], classes), 1)
+        counts[:, classes] += np.bincount(image.truth_classes[lost], minlength=classes + 1)
     return counts

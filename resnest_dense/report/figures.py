@@ -5,6 +5,7 @@ import io
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -13,13 +14,13 @@ from matplotlib.figure import Figure
 from resnest_dense.report.calibration import Reliability
 from resnest_dense.report.logs import Curve
 
-__all__ = ["draw_bars", "draw_confusion", "draw_curves", "draw_precisions", "draw_reliability",
-           "draw_sizes"]
+__all__ = ["draw_bars", "draw_confusion", "draw_curves", "draw_precisions", "draw_reliability"]
 
 # Text as outlines looks the same everywhere; a class may be called "$x^".
-_STYLE = {"svg.fonttype": "path", "svg.hashsalt": "resnest_dense", "text.parse_math": False,
-          "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-          "grid.alpha": 0.25, "axes.axisbelow": True, "legend.frameon": False}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "path", "svg.hashsalt": "resnest_dense", "text.parse_math": False,
+    "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+    "grid.alpha": 0.25, "axes.axisbelow": True, "legend.frameon": False}
 _LEGEND = 10  # lines that have one
 _NUMBERS = 14  # classes up to which a confusion matrix has its numbers
 _BLUE, _RED = "#2166ac", "#b2182b"
@@ -64,13 +65,6 @@ def draw_bars(names: Sequence[str], values: Mapping[str, Sequence[float]], label
         if len(values) > 1:
             figure.legend(loc="outside upper center", ncols=len(values))
         return _address(figure)
-
-
-def draw_sizes(values: Mapping[str, Mapping[str, float]], label: str) -> str:
-    """Groups of bars by size, one a kind of output."""
-    names = [*next(iter(values.values()))]
-    return draw_bars(names, {kind: [row[name] for name in names] for kind, row in values.items()},
-                     label)
 
 
 def draw_precisions(means: Mapping[str, np.ndarray], classes: Mapping[str, np.ndarray]) -> str:

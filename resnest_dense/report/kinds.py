@@ -10,7 +10,7 @@ removed; what is missed, not asked for. Kinds overlap in what they cost: the sum
 100.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,17 +121,15 @@ def cost_of_kinds(images: Sequence[ImageMatches], classes: int) -> dict[str, Cos
     pool, missed, unmet = _pool(images, classes)
     now = pool.ap()
 
-    def cost(count: int, repair: Callable[[], _Pool]) -> Cost:
-        return Cost(count, max(repair().ap() - now, 0.0))
+    def cost(errors: np.ndarray, repaired: _Pool) -> Cost:
+        return Cost(int(errors.sum()), max(repaired.ap() - now, 0.0))
 
-    costs = {kind: cost(int((pool.kinds == kind).sum()), lambda kind=kind: pool.repair(kind))
-             for kind in KINDS[:-1]}
-    costs["missed"] = cost(int(missed.sum()), lambda: replace(pool, wanted=pool.wanted - missed))
-    # All that is right before all that is wrong.
-    costs["false positives"] = cost(int((~pool.right).sum()), lambda: replace(
-        pool, scores=pool.right.astype(float)))
-    costs["not met"] = cost(int(unmet.sum()), lambda: replace(pool, wanted=pool.wanted - unmet))
-    return costs
+    return {
+        **{kind: cost(pool.kinds == kind, pool.repair(kind)) for kind in KINDS[:-1]},
+        "missed": cost(missed, replace(pool, wanted=pool.wanted - missed)),
+        # All that is right before all that is wrong.
+        "false positives": cost(~pool.right, replace(pool, scores=pool.right.astype(float))),
+        "not met": cost(unmet, replace(pool, wanted=pool.wanted - unmet))}
 
 
 def _pool(images: Sequence[ImageMatches], classes: int) -> tuple[_Pool, np.ndarray, np.ndarray]:
@@ -150,5 +148,5 @@ def _pool(images: Sequence[ImageMatches], classes: int) -> tuple[_Pool, np.ndarr
         parts.append((image.scores, image.classes, image.match >= 0, np.array(kinds, object),
                       repaired, ~image.ignored))
     *columns, counts = (np.concatenate(column) for column in zip(*parts))
-    pool = _Pool(*columns, wanted, np.flatnonzero(wanted))
+    pool = _Pool(*columns, wanted=wanted, measured=np.flatnonzero(wanted))
     return pool.only(counts), missed, unmet

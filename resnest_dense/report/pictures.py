@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from resnest_dense.data.images import read_rgb
 from resnest_dense.data.labels.pictures import draw_labels
@@ -22,7 +22,6 @@ from resnest_dense.report.pixels import PixelScores
 __all__ = ["Shown", "worst_detections", "worst_labels"]
 
 _SIDE = 560  # longer side of a picture in pixels
-_TINT = 0.35
 _Colour = tuple[int, int, int]
 _RIGHT, _WRONG, _MISSED, _TRUTH = (30, 140, 60), (200, 30, 30), (235, 125, 0), (30, 90, 200)
 _logger = logging.getLogger(__name__)
@@ -50,14 +49,14 @@ def worst_detections(scores: InstanceScores, threshold: float, most: int) -> lis
         if wrong + missed:
             counted.append((wrong + missed - other, wrong, missed, image))
     counted.sort(key=lambda row: (-row[0], -row[1]))  # stable: in the order of the set
-    shown = []
+    shown: list[Shown] = []
     for errors, wrong, missed, image in counted:
         if len(shown) == most:
             break
         path = scores.files.images / scores.truth.imgs[image.image]["file_name"]
         if pictures := _draw(path, scores, image, threshold):
-            shown.append(Shown(path.name, f"{errors} of {len(image.truth)} objects or detections: "
-                               f"{wrong} wrong, {missed} not met", pictures))
+            shown.append(Shown(path.name, f"{errors} errors with {len(image.truth)} objects: "
+                               f"{wrong} detections are wrong, {missed} objects not met", pictures))
     return shown
 
 
@@ -95,32 +94,37 @@ class _Mark:
         from pycocotools import mask
 
         shape = scores.shape(source, number)
-        self.mask = mask.decode(shape).astype(bool) if scores.kind == "segm" else None
+        self.mask = mask.decode(shape) if scores.kind == "segm" else None
         self.box = [float(value) for value in (
             mask.toBbox(shape) if scores.kind == "segm" else shape)]
         self.colour, self.text, self.dashed = colour, text, dashed
 
 
 def _paint(pixels: np.ndarray, marks: Sequence[_Mark]) -> str:
-    picture = pixels.astype(np.float32)
-    for mark in marks:
-        if mark.mask is not None and mark.mask.shape == pixels.shape[:2]:
-            picture[mark.mask] = (1 - _TINT) * picture[mark.mask] + _TINT * np.array(mark.colour)
-    canvas = _fit(Image.fromarray(picture.astype(np.uint8)))
+    canvas = _fit(Image.fromarray(pixels))
     scale = canvas.width / pixels.shape[1]
-    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=11)
+    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=12)
     for mark in marks:
-        left, top = mark.box[0] * scale, mark.box[1] * scale
-        right, bottom = left + mark.box[2] * scale, top + mark.box[3] * scale
+        if mark.mask is not None:
+            whole = Image.fromarray(mark.mask * np.uint8(255)).resize(canvas.size)
+            edge = ImageChops.subtract(whole, whole.filter(ImageFilter.MinFilter(5)))
+            canvas.paste(mark.colour, mask=ImageChops.lighter(edge, whole.point(_tint)))
+        left, top, wide, high = (value * scale for value in mark.box)
         if mark.dashed:
-            _dash(pen, (left, top, right, bottom), mark.colour)
+            _dash(pen, (left, top, left + wide, top + high), mark.colour)
         else:
-            pen.rectangle((left, top, right, bottom), outline=mark.colour, width=2)
-    for mark in marks:  # over all boxes
-        place = (max(mark.box[0] * scale, 0), max(mark.box[1] * scale, 0))
+            pen.rectangle((left, top, left + wide, top + high), outline=mark.colour,
+                          width=2 if mark.mask is None else 1)
+    for mark in marks:  # over all boxes, and inside of the picture
+        space = canvas.width - pen.textlength(mark.text, font=font) - 1
+        place = (max(min(mark.box[0] * scale, space), 0), max(mark.box[1] * scale, 0))
         pen.rectangle(pen.textbbox(place, mark.text, font=font), fill=mark.colour)
         pen.text(place, mark.text, fill="white", font=font)
     return _address(canvas)
+
+
+def _tint(value: int) -> int:
+    return value // 6
 
 
 def _dash(pen: ImageDraw.ImageDraw, box: tuple[float, float, float, float], colour: _Colour

@@ -33,7 +33,7 @@ class Confused(NamedTuple):
 
     truth: int
     found: int
-    count: int
+    pixels: int
     cost: float  # mean IoU that is won where they are right, in percent
 
 
@@ -103,7 +103,7 @@ class PixelScores:
                 alone[row, column] = off[row, column]
                 pairs.append(Confused(int(row), int(column), int(off[row, column]),
                                       self._won(alone)))
-        return heapq.nlargest(most, pairs, key=lambda pair: (pair.cost, pair.count))
+        return heapq.nlargest(most, pairs, key=lambda pair: (pair.cost, pair.pixels))
 
     def border_cost(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """The share of all wrong pixels, and the mean IoU in percent that is won where they are

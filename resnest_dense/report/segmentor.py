@@ -4,7 +4,7 @@ import numpy as np
 
 from resnest_dense.report.common import calibration, percent
 from resnest_dense.report.figures import draw_bars, draw_confusion
-from resnest_dense.report.page import Missing, Picture, Row, Section, Table, Words
+from resnest_dense.report.page import Cell, Missing, Picture, Row, Section, Table, Words
 from resnest_dense.report.pictures import worst_labels
 from resnest_dense.report.pixels import BORDER, PixelScores
 
@@ -36,7 +36,8 @@ def _by_class(found: PixelScores) -> Section:
     with np.errstate(invalid="ignore"):
         shares = 100 * np.stack([labelled / labelled.sum(), scores.iou, hits / labelled,
                                  hits / predicted])
-    rows = [[name, *map(float, column)] for name, column in zip(found.classes, shares.T)]
+    rows: list[list[Cell]] = [[name, *map(float, column)]
+                              for name, column in zip(found.classes, shares.T)]
     iou = (100 * scores.iou).tolist()
     blocks: list = [
         Words(f"{found.source} on {found.images} images of the validation set, in percent; "
@@ -53,8 +54,9 @@ def _by_class(found: PixelScores) -> Section:
 
 def _kinds(found: PixelScores) -> Section:
     (border, border_cost), (inside, inside_cost) = found.border_cost()
-    pairs = [[found.classes[pair.truth], found.classes[pair.found], pair.count, pair.cost]
-             for pair in found.confused(_PAIRS)]
+    pairs: list[list[Cell]] = [
+        [found.classes[pair.truth], found.classes[pair.found], pair.pixels, pair.cost]
+        for pair in found.confused(_PAIRS)]
     return Section(_WHAT[1], [
         Words("What a kind of error costs is the mean IoU that is won when all its pixels are put "
               "right; the kinds overlap in it. Those at borders are at most "
@@ -75,7 +77,7 @@ def _confusion(found: PixelScores) -> Section:
               + words),
         Picture(draw_confusion(found.counts[np.ix_(drawn, drawn)], names, names),
                 "Confusion matrix. Costing most: " + ", ".join(
-                    f"{found.classes[pair.truth]} for {found.classes[pair.found]} {pair.count}"
+                    f"{found.classes[pair.truth]} for {found.classes[pair.found]} {pair.pixels}"
                     for pair in found.confused(5)))])
 
 

@@ -64,6 +64,6 @@ def test_what_errors_cost_by_hand():
     assert border_cost == pytest.approx(50 * (780 / 800 + 800 / 820) - now)
     assert inside_cost == pytest.approx(50 * (800 / 880 + 720 / 800) - now)
     first, second = scores.confused(9)
-    assert (first.truth, first.found, first.count, first.cost) == (
+    assert (first.truth, first.found, first.pixels, first.cost) == (
         1, 0, 80, pytest.approx(border_cost))
-    assert (second.truth, second.found, second.count) == (0, 1, 20)
+    assert (second.truth, second.found, second.pixels) == (0, 1, 20)
