@@ -95,7 +95,7 @@ class InstanceScores:
         """Objects that are to be found."""
         low, high = self._run.params.areaRng[self.sizes.index(size)]
         return sum(1 for entry in self.truth.anns.values()
-                   if not entry["ignore"] and low <= entry["area"] <= high
+                   if not entry.get("iscrowd") and low <= entry["area"] <= high
                    and (self.kind != "keypoints" or entry.get("num_keypoints"))
                    and (of is None or entry["category_id"] == self._run.params.catIds[of]))
 
