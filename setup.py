@@ -33,7 +33,7 @@ setup(
     package_dir={"resnest_dense.configs": "configs"},
     package_data={
         "resnest_dense": ["data/kinds.json", "data/*/kinds.json", "weights/*.json",
-                          "published/*.json", "published/*.md", "serve/*.html"],
+                          "published/*.json", "published/*.md", "report/*.html", "serve/*.html"],
         "resnest_dense.configs": CONFIG_FILES,
     },
     install_requires=["numpy", "pillow", "safetensors", "filelock", "tqdm", "pyyaml"],
@@ -46,17 +46,17 @@ setup(
         "detectron2": [
             *TORCH, "fvcore", "iopath", "yacs", "omegaconf", "hydra-core", "pycocotools",
             "opencv-python", "tabulate", "cloudpickle", "termcolor", "tensorboard", "matplotlib",
-            "packaging", "black", "setuptools<82",
+            "packaging", "black", "jinja2", "setuptools<82",
         ],
         "mmseg": [
             # mmcv is left to the user: mmcv-lite, or mmcv where it can be compiled.
             *TORCH, "mmsegmentation>=1.2", "mmengine>=0.10", "ftfy", "regex",
-            "opencv-python", "matplotlib", "setuptools<82",
+            "opencv-python", "matplotlib", "jinja2", "setuptools<82",
         ],
         "slurm": ["submitit"],
         "test": ["pytest", "pytest-xdist", "pytest-cov", "coverage>=7.10", "timm",
                  "segmentation-models-pytorch", "build", "ruff", "mypy", "onnx", "nncf>=3.4",
-                 "httpx", "playwright", "mmdet==3.3.0", "submitit"],
+                 "httpx", "playwright", "mmdet==3.3.0", "submitit", "tidecv==1.0.1"],
         "docs": ["sphinx>=8.1", "furo", "myst-nb", "sphinx-argparse"],
     },
     entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},

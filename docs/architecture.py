@@ -27,7 +27,7 @@ LAYERS = (
     ("create",),
     ("analysis", "data", "preflight", "training"),
     ("comparison", "imagenet", "planning", "published", "runtime"),
-    ("exporting", "integrations"),
+    ("exporting", "integrations", "report"),
     ("d2", "mmseg", "serve"),
     ("frameworks",),
     ("deployment", "folder_training"),

@@ -44,6 +44,16 @@ class Training:
         """
         self.framework.train(self.words)
 
+    def report(self) -> Path:
+        """Writes what the run has learned on one page, and gives the file.
+
+        Raises:
+            ResNeStError: the folder holds no run.
+        """
+        from resnest_dense.report.write import FILE, write_report
+
+        return write_report(self.framework.read_run(self.config.parent), self.config.parent / FILE)
+
 
 def plan_training(order: Order, data: str | Path, out: str | Path, *, overwrite: bool = False
                   ) -> Training:

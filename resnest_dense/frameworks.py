@@ -31,13 +31,15 @@ from resnest_dense.planning.data import find_boxes, find_labels, find_panoptic
 from resnest_dense.planning.facts import BoxFacts, LabelFacts, box_facts, label_facts
 from resnest_dense.planning.order import DETECTION, Order
 from resnest_dense.planning.plan import Plan, Step
+from resnest_dense.report.run import Run
+from resnest_dense.training.record import read_record
 from resnest_dense.weights.catalog import Entry
 
 if TYPE_CHECKING:
     from resnest_dense.analysis.speed import ModelCase
 
 __all__ = ["Framework", "Predictor", "analyze_config", "export_subject", "find_framework",
-           "framework_of_task", "framework_of_tool", "open_model"]
+           "framework_of_task", "framework_of_tool", "open_model", "read_run"]
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,10 @@ class Framework(ABC):
     def train(self, words: Sequence[str]) -> None:
         """Runs its tool with these arguments."""
 
+    @abstractmethod
+    def read_run(self, folder: Path) -> Run:
+        """What the folder of a run holds, and what of it is measured, for its report."""
+
 
 class _Detectron2(Framework):
     image_size = (800, 1216)
@@ -246,6 +252,11 @@ class _Detectron2(Framework):
 
         train.run(train.make_parser().parse_args(words))
 
+    def read_run(self, folder: Path) -> Run:
+        from resnest_dense.d2.report import read_run
+
+        return read_run(folder)
+
 
 class _MMSegmentation(Framework):
     image_size = (512, 512)
@@ -325,6 +336,11 @@ class _MMSegmentation(Framework):
 
         train.run(train.make_parser().parse_args(words))
 
+    def read_run(self, folder: Path) -> Run:
+        from resnest_dense.mmseg.run.report import read_run
+
+        return read_run(folder)
+
 
 _OF_FORM: dict[str, Framework] = {"yaml": _Detectron2(), "mmseg": _MMSegmentation()}
 _OF_FORM["lazy"] = _OF_FORM["yaml"]
@@ -361,6 +377,16 @@ def framework_of_tool(tool: str) -> Framework:
 def framework_of_task(task: str) -> Framework:
     """The framework that trains a task of :mod:`resnest_dense.planning.order`."""
     return _OF_FORM["yaml" if task in DETECTION else "mmseg"]
+
+
+def read_run(folder: Path) -> Run:
+    """The run in a folder, finished or not, of whichever framework.
+
+    Raises:
+        ResNeStError: a folder that holds none.
+    """
+    form = "yaml" if "MODEL" in read_record(folder)["config"] else "mmseg"
+    return _OF_FORM[form].read_run(folder)
 
 
 def analyze_config(name: str, size: tuple[int, int] | None = None) -> Analysis:

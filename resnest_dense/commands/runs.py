@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 from resnest_dense.errors import clipped
 
@@ -9,13 +10,27 @@ __all__ = ["add_commands"]
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds ``diff-runs``."""
+    """Adds ``report`` and ``diff-runs``."""
+    command = commands.add_parser("report", help="what a training run has learned, on one page: "
+                                  "curves, scores, errors, calibration, costs, settings")
+    command.add_argument("folder", help="of the run (OUTPUT_DIR, --work-dir, --out)")
+    command.add_argument("--out", metavar="FILE", help="where to write (default: report.html in "
+                         "that folder)")
+    command.set_defaults(run=_report)
     command = commands.add_parser("diff-runs", help="what two training runs were started with "
                                   "otherwise: config, seed, versions, commit, weights, data")
     command.add_argument("one", help="folder of a run")
     command.add_argument("other", help="folder of another run")
     command.add_argument("--json", action="store_true", help="as JSON, values in full")
     command.set_defaults(run=_diff_runs)
+
+
+def _report(args: argparse.Namespace) -> None:
+    from resnest_dense.frameworks import read_run
+    from resnest_dense.report.write import FILE, write_report
+
+    folder = Path(args.folder)
+    print(write_report(read_run(folder), Path(args.out) if args.out else folder / FILE))
 
 
 def _diff_runs(args: argparse.Namespace) -> None:

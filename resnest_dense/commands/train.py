@@ -55,3 +55,4 @@ def _train(args: argparse.Namespace) -> None:
     print(f"Written to {training.config}. The same by hand:\n  {training.command()}", flush=True)
     if not args.dry_run:
         training.run()
+        print(f"Report: {training.report()}")

@@ -18,7 +18,8 @@ from resnest_dense.weights.files import split_part
 from resnest_dense.weights.source import locate
 from resnest_dense.weights.transfer import Digests
 
-__all__ = ["RECORD", "differences", "keep_record", "read_record", "was_begun"]
+__all__ = ["RECORD", "differences", "fingerprint", "keep_record", "read_record",
+           "read_records", "was_begun"]
 
 RECORD = "starts.jsonl"  # a line for each start of the run: the first one, and each --resume
 _ROOT = Path(__file__).parents[2]
@@ -43,12 +44,13 @@ def keep_record(folder: str | Path, *, seed: int | None, config: Mapping[str, An
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": sys.argv,
         "launch": launch_token(),
+        "cwd": os.getcwd(),  # from where relative paths start
         "seed": seed,
         "versions": installed(),
         "commit": _commit(),
         "weights": {key: {"source": source, "sha256": _digest_of(source)}
                     for key, source in weights.items() if source},
-        "data": {name: {str(path): _fingerprint(Path(path)) for path in paths}
+        "data": {name: {str(path): fingerprint(Path(path)) for path in paths}
                  for name, paths in data.items()},
         "config": config,
     }
@@ -57,19 +59,27 @@ def keep_record(folder: str | Path, *, seed: int | None, config: Mapping[str, An
 
 
 def read_record(folder: str | Path) -> dict[str, Any]:
-    """The last start of the run in ``folder``.
+    """The last start of the run in ``folder``, as :func:`read_records`."""
+    return read_records(folder)[-1]
+
+
+def read_records(folder: str | Path) -> list[dict[str, Any]]:
+    """All starts of the run in ``folder``: the first one, and each that went on with it.
 
     Raises:
         ResNeStError: a folder without a record, or with a damaged one.
     """
     path = Path(folder, RECORD)
     try:
-        return json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
-    except FileNotFoundError:
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (FileNotFoundError, NotADirectoryError):
         raise ResNeStError(f"{folder} holds no {RECORD}: name the folder of a run that was started "
                            "by this package's training tools.") from None
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError) as error:
         raise ResNeStError(f"{path} cannot be read: {error}") from error
+    if not records:
+        raise ResNeStError(f"{path} cannot be read: it is empty.")
+    return records
 
 
 def was_begun(folder: str | Path) -> bool:
@@ -84,7 +94,7 @@ def was_begun(folder: str | Path) -> bool:
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """What two records differ in, by dotted name, with both values; not compared are time, command,
-    launch, the folder of the run and where its data lies.
+    launch, the folders of the run and of the process, and where its data lies.
     """
     return changed_settings(_comparable(one), _comparable(other))
 
@@ -93,7 +103,7 @@ def _comparable(record: Mapping[str, Any]) -> dict[str, Any]:
     config = {key: value for key, value in record["config"].items() if key not in _PLACES}
     prints = {name: [*paths.values()] for name, paths in record["data"].items()}
     return {**record, "config": config, "data": prints, "time": None, "command": None,
-            "launch": None}
+            "launch": None, "cwd": None}
 
 
 def _commit() -> str | None:
@@ -116,7 +126,8 @@ def _digest_of(source: str) -> str | None:
         return None
 
 
-def _fingerprint(path: Path) -> str:
+def fingerprint(path: Path) -> str:
+    """What tells a file from another one by its content, a folder by names and sizes in it."""
     if path.is_file():
         return f"sha256 {_sha256(path)}"
     if not path.is_dir():

@@ -50,6 +50,9 @@ def test_a_detector_from_voc_files(tmp_path, capsys):
     assert "Pascal VOC" in out and "(1 epochs of 8 images, 2 a step)" in out
     assert "python tools/train_net.py --config-file" in out
     assert "bbox/AP50" in last_metrics(tmp_path / "out")
+    report = (tmp_path / "out/report.html").read_text()
+    for words in ("Finished: 4 of 4 iterations", "Confusion matrix", "Preflight, norms"):
+        assert words in report
     assert (tmp_path / "out/model_final.pth").is_file()
     cfg = load_yaml_config(tmp_path / "out/config.yaml")
     assert (cfg.SOLVER.MAX_ITER, cfg.SOLVER.IMS_PER_BATCH, cfg.MODEL.MASK_ON, cfg.SEED) == (
@@ -77,6 +80,14 @@ def test_a_segmentor_from_folders(tmp_path, capsys):
         2, 2, 3)
     assert cfg.model.decode_head.num_classes == 2 and cfg.model.data_preprocessor.size == (64, 64)
     assert (tmp_path / "out/iter_2.pth").is_file()
+    # What the report measures of the best weights is what the validation has.
+    rows = (json.loads(line) for path in (tmp_path / "out").glob("*/vis_data/scalars.json")
+            for line in path.read_text().splitlines())
+    best = max(row["mIoU"] for row in rows if "mIoU" in row)
+    report = (tmp_path / "out/report.html").read_text()
+    for words in ("Finished: 2 of 2 iterations", "best_mIoU_iter_", "Preflight, norms",
+                  f"<b>{best:.1f} %</b><span>mean IoU</span>"):
+        assert words in report
     # Half of the pixels each.
     assert cfg.model.decode_head.loss_decode.class_weight == [1.0, 1.0]
 
