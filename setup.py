@@ -54,7 +54,8 @@ setup(
             "opencv-python", "matplotlib", "setuptools<82",
         ],
         "test": ["pytest", "pytest-xdist", "timm", "segmentation-models-pytorch", "build", "ruff",
-                 "mypy", "onnx", "nncf>=3.4", "httpx", "playwright", "mmdet==3.3.0"],
+                 "mypy", "onnx", "nncf>=3.4", "httpx", "playwright", "mmdet==3.3.0",
+                 "hypothesis"],
     },
     entry_points={"console_scripts": ["resnest-dense = resnest_dense.cli:main"]},
 )
