@@ -54,7 +54,7 @@ setup(
             "opencv-python", "matplotlib", "jinja2", "setuptools<82",
         ],
         "slurm": ["submitit"],
-        "test": ["pytest", "pytest-xdist", "pytest-cov", "coverage>=7.10", "timm",
+        "test": ["pytest", "pytest-xdist", "pytest-cov", "coverage>=7.10", "hypothesis", "timm",
                  "segmentation-models-pytorch", "build", "ruff", "mypy", "onnx", "nncf>=3.4",
                  "httpx", "playwright", "mmdet==3.3.0", "submitit", "tidecv==1.0.1"],
         "docs": ["sphinx>=8.1", "furo", "myst-nb", "sphinx-argparse"],

@@ -1,16 +1,24 @@
 """The table of named networks: ResNeSt (paper section 4 and table 2; docs/recipes.md 1.1), and the
 line that it comes from: ResNet, ResNet-D, ResNeXt, SENet, SKNet (docs/family.md)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resnest_dense.errors import ResNeStValueError, near
+from resnest_dense.errors import (
+    ResNeStValueError,
+    near,
+    require_counts,
+    require_switches,
+)
 
 __all__ = ["GATES", "SPATIALS", "Architecture", "get_architecture", "list_architectures"]
 
 # What the 3x3 of a block can be, and what can weigh the block's output before the addition.
 SPATIALS = ("split", "conv", "sk")
 GATES = ("", "se", "scse")
+_COUNTS = ("stem_width", "radix", "cardinality", "bottleneck_width")
+_SWITCHES = ("avd_first", "avd", "avg_down", "deep_stem", "stride_in_1x1")
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,8 @@ class Architecture:
             ResNet, of which detectron2's MSRA weights are) instead of its 3x3.
 
     Raises:
-        ResNeStValueError: a count below 1, not four stages, or an unknown name.
+        ResNeStValueError: a count that is no whole number of at least 1, a switch that is neither
+            True nor False, not four stages, or an unknown name.
     """
 
     blocks: tuple[int, int, int, int]
@@ -51,23 +60,16 @@ class Architecture:
     stride_in_1x1: bool = False
 
     def __post_init__(self):
-        if len(self.blocks) != 4:
-            raise ResNeStValueError(
-                f"blocks={self.blocks} has {len(self.blocks)} stages; a network has 4 (res2 to "
-                "res5)."
-            )
+        if not isinstance(self.blocks, Sequence) or len(self.blocks) != 4:
+            raise ResNeStValueError(f"blocks={self.blocks!r} in an Architecture: a network has 4 "
+                                    "stages (res2 to res5), with a number of blocks each.")
         for field, known in (("spatial", SPATIALS), ("gate", GATES)):
             if getattr(self, field) not in known:
                 raise ResNeStValueError(f"{field}={getattr(self, field)!r} in an Architecture: use "
                                         f"one of {known}.")
-        counts = {"stem_width": self.stem_width, "radix": self.radix,
-                  "cardinality": self.cardinality, "bottleneck_width": self.bottleneck_width,
-                  "blocks": min(self.blocks)}
-        for name, count in counts.items():
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                raise ResNeStValueError(
-                    f"{name}={count!r} in an Architecture: use a whole number of at least 1."
-                )
+        require_counts(**{f"blocks[{i}]": count for i, count in enumerate(self.blocks)},
+                       **{name: getattr(self, name) for name in _COUNTS})
+        require_switches(**{name: getattr(self, name) for name in _SWITCHES})
 
     @property
     def stem_channels(self) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from resnest_dense.architectures import get_architecture
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.errors import require_counts
 from resnest_dense.nn import Classifier, Deformable, ResNeSt
 from resnest_dense.nn.norm import Norm
 from resnest_dense.nn.stages import STAGE_NAMES
@@ -58,8 +58,7 @@ def create_classifier(name: str, num_classes: int = 1000, weights: Source | None
         ResNeStValueError: an unknown name, or fewer classes than 1.
         ResNeStError: weights that cannot be read or that are of another network.
     """
-    if num_classes < 1:
-        raise ResNeStValueError(f"num_classes={num_classes!r}: use at least 1.")
+    require_counts(num_classes=num_classes)
     net = Classifier(get_architecture(name), num_classes=num_classes, dropout=dropout, norm=norm,
                      in_channels=in_channels, compile=compile)
     if weights is not None:

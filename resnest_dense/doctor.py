@@ -6,7 +6,7 @@ import platform
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
 __all__ = ["Advice", "advise", "installed", "report", "versions_table"]
 
@@ -18,6 +18,9 @@ DISTRIBUTIONS = (
     "mmcv", "mmcv-lite", "mmdet", "ftfy", "regex", "onnx", "onnxruntime",
     "openvino", "fastapi", "uvicorn",
 )
+# Modules that forks bring under distribution names of their own, and whose name they go by here.
+MODULES = {"detectron2": "detectron2", "mmseg": "mmsegmentation", "mmengine": "mmengine",
+           "mmcv": "mmcv", "mmdet": "mmdet"}
 # What is asked of the interpreter rather than of a distribution's metadata.
 COMPILED = ("detectron2._C", "mmcv._ext")
 
@@ -40,8 +43,9 @@ class Advice:
 
 
 def installed() -> dict[str, str | None]:
-    """Version of everything that matters here; None for what is missing; for modules "yes", or
-    "broken" and the reason where one is there and cannot be imported.
+    """Version of everything that matters here, of a fork with its name behind it; None for what is
+    missing; for modules "yes", or "broken" and the reason where one is there and cannot be
+    imported.
     """
     found: dict[str, str | None] = {"python": platform.python_version()}
     for name in DISTRIBUTIONS:
@@ -49,11 +53,23 @@ def installed() -> dict[str, str | None]:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = None
+    found |= _forks(found)
     for name in COMPILED:
         found[name] = _state(name)
     found["pkg_resources"] = "yes" if _exists("pkg_resources") else None
     found["cuda"] = _cuda() if found["torch"] else None
     return found
+
+
+def _forks(found: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Versions of distributions that are not among the known ones and bring their modules."""
+    forks: dict[str, str | None] = {}
+    owners_of = packages_distributions()
+    for module, name in MODULES.items():
+        owners = owners_of.get(module, [])
+        if owners and not any(found.get(owner) for owner in owners):
+            forks[name] = f"{version(owners[0])} ({owners[0]})"
+    return forks
 
 
 def advise(versions: Versions) -> list[Advice]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 __all__ = ["ResNeStError", "ResNeStValueError", "clipped", "differences", "listed", "log_traceback",
-           "name_extra", "near"]
+           "name_extra", "near", "printable", "require_counts", "require_switches"]
 
 _SHOWN = 24  # things in a list
 _ROOM = 400  # characters of a list
@@ -27,7 +27,7 @@ class ResNeStError(Exception):
     beginning and end are shown."""
 
     def __str__(self) -> str:
-        whole = super().__str__().encode()
+        whole = printable(super().__str__()).encode()
         if len(whole) <= _HEAD + _TAIL:
             return whole.decode()
         head, tail = (part.decode(errors="ignore") for part in (whole[:_HEAD], whole[-_TAIL:]))
@@ -51,6 +51,34 @@ def listed(things: Iterable[object], *, most: int = _SHOWN, room: int = _ROOM,
         shown += 1
     more = f"{between}and {len(texts) - shown} more" if len(texts) > shown else ""
     return between.join(texts[:shown]) + more
+
+
+def printable(text: str) -> str:
+    """A text that every terminal takes: half of a pair of surrogates, which JSON and names of files
+    can hold, stands there as its number."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def require_switches(**given: object) -> None:
+    """Refuses arguments, by name, that are neither True nor False: the text "False" would be on.
+
+    Raises:
+        ResNeStValueError: the first such argument.
+    """
+    for name, value in given.items():
+        if not isinstance(value, bool):
+            raise ResNeStValueError(f"{name}={value!r}: use True or False.")
+
+
+def require_counts(**given: object) -> None:
+    """Refuses arguments, by name, that are no whole numbers of at least 1.
+
+    Raises:
+        ResNeStValueError: the first such argument.
+    """
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ResNeStValueError(f"{name}={value!r}: use a whole number of at least 1.")
 
 
 def clipped(value: object, width: int = 60) -> str:
@@ -91,7 +119,7 @@ def _leaves(value: object, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _cut(text: str, longest: int) -> str:
-    half = longest // 2
+    text, half = printable(text), longest // 2
     return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
 
 

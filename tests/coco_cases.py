@@ -10,6 +10,7 @@ from PIL import Image
 from pycocotools import mask as mask_util
 
 NAN = float("nan")
+HUGE = 10**400  # more than a float holds
 
 
 def write_good_set(folder):
@@ -168,6 +169,7 @@ IMAGE_CASES = [
     Case("image-extent", ("'b.png', image id 2): height=0",), _image(height=0)),
     Case("image-extent", ("'b.png', image id 2): height='48'",), _image(height="48")),
     Case("image-extent", ("'b.png', image id 2): width=63.5",), _image(width=63.5)),
+    Case("image-extent", ("'b.png', image id 2): width=10000",), _image(width=HUGE)),
     Case("image-folder", ("images", "folder does not exist"),
          lambda content, folder: shutil.rmtree(folder)),
     Case("image-missing", ("'b.png', image id 2: no file", "missing"),
@@ -271,6 +273,8 @@ BOX_CASES = [
          _object(bbox=[1, 2, NAN, 4])),
     Case("bbox-number", ("annotation id 2 of image 'a.jpg': bbox=['1', 2, 3, 4]",),
          _object(bbox=["1", 2, 3, 4])),
+    Case("bbox-number", ("annotation id 2 of image 'a.jpg': bbox=[1, 2, 10000",),
+         _object(bbox=[1, 2, HUGE, 4])),
     Case("bbox-negative-size", ("annotation id 2", "bbox=[22.0, 7.0, -12.0, 10.0]", "negative"),
          _object(bbox=[22, 7, -12, 10])),
     Case("bbox-normalised", ("between 0 and 1",),
@@ -310,6 +314,8 @@ MASK_CASES = [
          _object(segmentation=[[10, NAN, 22, 7, 22, 17]])),
     Case("polygon-number", ("annotation id 2 of image 'a.jpg': from (10, 7) to (1e+20, 17)",),
          _object(segmentation=[[10, 7, 1e20, 7, 22, 17]])),
+    Case("polygon-number", ("annotation id 2 of image 'a.jpg': [10000",),
+         _object(segmentation=[[HUGE, 7, 22.5, 7, 22, 17]])),
     Case("polygon-outside", ("annotation id 2 of image 'a.jpg': mask from [10.0, -4.0]",),
          _object(segmentation=[[10, -4, 22, 7, 22, 17]])),
     Case("rle-form", ("annotation id 2 of image 'a.jpg': {'size': [48, 64]}",),
@@ -336,6 +342,8 @@ MASK_CASES = [
 KEYPOINT_CASES = [
     Case("keypoints-form", ("annotation id 2 of image 'a.jpg': [[11, 8, 2]",),
          _object(keypoints=[[11, 8, 2], [12, 9, 1]])),
+    Case("keypoints-form", ("annotation id 2 of image 'a.jpg': [10000",),
+         _object(keypoints=[HUGE, -HUGE, 2, 12, 9, 1])),
     Case("keypoints-category", ("category 'dog' has 3, the model 2",),
          _category(keypoints=["nose", "ear", "tail"])),
     Case("keypoints-missing", ("annotation id 2 of image 'a.jpg'",),

@@ -29,11 +29,16 @@ _RENAMES = (
 
 def official_network(name, output_stride=32):
     """The official torch network of one of our names, its weights and statistics randomised."""
-    a = get_architecture(name)
+    return official_of(get_architecture(name), output_stride)
+
+
+def official_of(a, output_stride=32):
+    """That of an architecture with split attention."""
     dilated = {32: {}, 16: {"dilation": 2}, 8: {"dilated": True}}[output_stride]
     net = ResNet(Bottleneck, list(a.blocks), radix=a.radix, groups=a.cardinality,
-                 bottleneck_width=a.bottleneck_width, deep_stem=True, stem_width=a.stem_width,
-                 avg_down=True, avd=True, avd_first=a.avd_first, **dilated)
+                 bottleneck_width=a.bottleneck_width, deep_stem=a.deep_stem,
+                 stem_width=a.stem_width, avg_down=a.avg_down, avd=a.avd, avd_first=a.avd_first,
+                 **dilated)
     randomise_statistics(net)
     return net
 

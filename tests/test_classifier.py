@@ -31,7 +31,7 @@ def test_other_classes_leave_the_last_layer_as_it_is(caplog):
 
 @pytest.mark.parametrize("classes,weights,said", [
     (1000, "backbone", "The file has no classifier, the model has one"),
-    (0, None, "num_classes=0: use at least 1"),
+    (0, None, "num_classes=0: use a whole number of at least 1"),
 ])
 def test_what_cannot_classify_is_refused(classes, weights, said):
     state = weights and create_backbone("resnest14").state_dict()

@@ -70,6 +70,20 @@ def test_a_compiled_part_that_cannot_be_loaded_is_broken(tmp_path, monkeypatch):
     assert installed()["half_built._C"] == "broken (undefined symbol: x)"
 
 
+def test_a_fork_goes_by_the_name_of_what_it_stands_for(tmp_path, monkeypatch):
+    (tmp_path / "mmseg").mkdir()
+    (tmp_path / "mmseg" / "__init__.py").touch()
+    info = tmp_path / "own_mmsegmentation-1.4.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-mmsegmentation\n"
+                                   "Version: 1.4.2\n")
+    (info / "top_level.txt").write_text("mmseg\n")
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    found = installed()
+    assert found["mmsegmentation"] == "1.4.2 (own-mmsegmentation)"
+    assert problems(mmsegmentation=found["mmsegmentation"]) == []
+
+
 def test_this_environment_is_reported(capsys):
     assert main(["doctor"]) == 0
     output = capsys.readouterr().out

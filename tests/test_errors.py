@@ -5,7 +5,7 @@ import pytest
 from resnest_dense import ResNeStError, ResNeStValueError
 from resnest_dense.base.findings import Kind, Report
 from resnest_dense.config_errors import explained
-from resnest_dense.errors import clipped, differences, listed, near
+from resnest_dense.errors import clipped, differences, listed, near, require_counts
 
 NAMES = [f"object class {i}" for i in range(5000)]
 
@@ -21,6 +21,18 @@ def test_lists_are_whole_or_say_how_many_more():
 def test_messages_about_many_names_stay_short(count):
     message = near("object klass 7", NAMES[:count])
     assert len(message) < 700 and NAMES[0] in message
+
+
+def test_half_a_character_is_shown_as_its_number():
+    for text in (listed(["caf\udce9"]), str(ResNeStError("caf\udce9"))):
+        assert text == "caf\\udce9" and text.encode()
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.0, "1", None])
+def test_what_is_no_count_is_refused(value):
+    require_counts(one=1)
+    with pytest.raises(ResNeStValueError, match="of_it=.*: use a whole number of at least 1"):
+        require_counts(of_it=value)
 
 
 def test_a_value_in_a_table_loses_its_end_alone():

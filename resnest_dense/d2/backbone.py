@@ -12,7 +12,8 @@ from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
 from torch import nn
 
 from resnest_dense.architectures import Architecture, get_architecture, list_architectures
-from resnest_dense.errors import ResNeStValueError
+from resnest_dense.d2.config import get_cfg
+from resnest_dense.errors import ResNeStValueError, near
 from resnest_dense.nn import Deformable, ResNeSt
 from resnest_dense.nn.norm import NORM_NAMES
 from resnest_dense.nn.stages import STAGE_NAMES
@@ -21,6 +22,8 @@ __all__ = ["SHAPE_KEYS", "ResNeStBackbone", "build_resnest_backbone", "build_res
            "build_retinanet_resnest_fpn_backbone"]
 
 _OUTPUT_STRIDES = {1: 32, 2: 16, 4: 8}
+_UNSET_STEM = 64  # detectron2's default of STEM_OUT_CHANNELS, which stands in every saved config
+_STOCK_NORMS = ("nnSyncBN", "naiveSyncBN", "naiveSyncBN_N", "LN")  # that are detectron2's alone
 _logger = logging.getLogger(__name__)
 
 
@@ -39,22 +42,54 @@ def build_resnest_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNeStBackb
     Raises:
         ResNeStValueError: a value that no ResNeSt has; the message names its key.
     """
-    keys = cfg.MODEL.RESNETS
+    try:
+        return _build(cfg.MODEL.RESNETS, input_shape.channels, cfg.MODEL.BACKBONE.FREEZE_AT)
+    except ResNeStValueError as error:
+        if "MODEL." in str(error):
+            raise
+        # The network knows no config; its arguments are called as the keys are.
+        raise ResNeStValueError("Of MODEL.RESNETS and MODEL.BACKBONE.FREEZE_AT: "
+                                f"{error}") from error
+
+
+def _build(keys: CfgNode, in_channels: int, freeze_at: int) -> ResNeStBackbone:
+    # What Python code has put there; of files and overrides, yacs has compared the types.
+    for key, default in get_cfg().MODEL.RESNETS.items():
+        if type(keys[key]) is not type(default):
+            raise ResNeStValueError(f"MODEL.RESNETS.{key}={keys[key]!r}: it takes values such as "
+                                    f"{default!r}.")
     if keys.RES5_DILATION not in _OUTPUT_STRIDES:
         raise ResNeStValueError(f"MODEL.RESNETS.RES5_DILATION={keys.RES5_DILATION}: use 1 (output "
                                 "stride 32), 2 (16) or 4 (8).")
-    stages = tuple(s for s, on in zip(STAGE_NAMES, keys.DEFORM_ON_PER_STAGE) if on)
+    deformed = keys.DEFORM_ON_PER_STAGE
+    if len(deformed) != len(STAGE_NAMES) or not all(isinstance(on, bool) for on in deformed):
+        raise ResNeStValueError(f"MODEL.RESNETS.DEFORM_ON_PER_STAGE={deformed}: give True or False "
+                                "for each of the 4 stages.")
+    stages = tuple(s for s, on in zip(STAGE_NAMES, deformed) if on)
+    architecture = _read_architecture(keys)
+    if keys.STEM_OUT_CHANNELS not in (_UNSET_STEM, architecture.stem_channels):
+        raise ResNeStValueError(f"MODEL.RESNETS.STEM_OUT_CHANNELS={keys.STEM_OUT_CHANNELS}: this "
+                                f"stem puts out {architecture.stem_channels}; leave it at "
+                                f"{_UNSET_STEM}, and set STEM_WIDTH for another width.")
     return ResNeStBackbone(
-        _read_architecture(keys),
-        norm=keys.NORM if keys.NORM in NORM_NAMES else partial(get_norm, keys.NORM),
+        architecture,
+        norm=keys.NORM if keys.NORM in NORM_NAMES else partial(_stock_norm, keys.NORM),
         out_features=keys.OUT_FEATURES,
-        in_channels=input_shape.channels,
+        in_channels=in_channels,
         output_stride=_OUTPUT_STRIDES[keys.RES5_DILATION],
         dilated_form=keys.DILATED_FORM,
-        freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT,
+        freeze_at=freeze_at,
         deform=Deformable(stages, modulated=keys.DEFORM_MODULATED,
                           groups=keys.DEFORM_NUM_GROUPS) if stages else None,
         checkpoint_stages=keys.CHECKPOINT_STAGES, compile=keys.COMPILE)
+
+
+def _stock_norm(name: str, channels: int) -> nn.Module | None:
+    try:
+        return get_norm(name, channels)
+    except KeyError as error:
+        raise ResNeStValueError(f"MODEL.RESNETS.NORM={name!r}: detectron2 has no such norm. "
+                                f"{near(name, (*NORM_NAMES, *_STOCK_NORMS))}") from error
 
 
 def build_resnest_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
@@ -101,12 +136,17 @@ def _read_architecture(keys: CfgNode) -> Architecture:
     if keys.RES2_OUT_CHANNELS != 256:
         raise ResNeStValueError(f"MODEL.RESNETS.RES2_OUT_CHANNELS={keys.RES2_OUT_CHANNELS}: a "
                                 "ResNeSt has 256; narrow it by MODEL.RESNETS.BOTTLENECK_WIDTH.")
-    named = get_architecture(f"resnest{keys.DEPTH}")
+    named, width = get_architecture(f"resnest{keys.DEPTH}"), keys.BOTTLENECK_WIDTH
+    # 64 x 64 channels are the whole width, so that a share of them may be no whole number.
+    if keys.WIDTH_PER_GROUP * width % 64:
+        raise ResNeStValueError(
+            f"MODEL.RESNETS.WIDTH_PER_GROUP={keys.WIDTH_PER_GROUP} and BOTTLENECK_WIDTH={width}: "
+            "their product must divide by 64. Leave WIDTH_PER_GROUP at 64.")
     return replace(
         named,
         stem_width=keys.STEM_WIDTH or named.stem_width,
         radix=keys.RADIX, cardinality=keys.NUM_GROUPS,
-        bottleneck_width=keys.WIDTH_PER_GROUP * keys.BOTTLENECK_WIDTH // 64,
+        bottleneck_width=keys.WIDTH_PER_GROUP * width // 64,
         avd_first=keys.AVD_FIRST, avd=_read_switch(keys, "AVD"),
         deep_stem=_read_switch(keys, "DEEP_STEM"), avg_down=_read_switch(keys, "AVG_DOWN"))
 

@@ -10,7 +10,7 @@ from detectron2.data import MetadataCatalog
 from detectron2.data.catalog import Metadata
 
 from resnest_dense.base.runs import class_order, require_same_classes
-from resnest_dense.data.text import read_text
+from resnest_dense.data.text import read_json
 from resnest_dense.errors import ResNeStError
 from resnest_dense.weights.files import read_checkpoint, split_part
 
@@ -101,7 +101,7 @@ def read_classes(source: str | Path) -> Classes | None:
         if not path.is_file():
             return None
     try:
-        content = json.loads(read_text(path))
+        content = read_json(path)
         if "categories" in content:
             rows = sorted(content["categories"], key=lambda row: row["id"])
             content = {"ids": [row["id"] for row in rows], "names": [row["name"] for row in rows]}

@@ -1,12 +1,15 @@
-"""Text files as people save them: UTF-8 with or without a mark at its beginning, and UTF-16."""
+"""Text files as people save them: UTF-8 with or without a mark at its beginning, and UTF-16; and
+the JSON in them."""
 
 import codecs
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from resnest_dense.errors import ResNeStValueError
 
-__all__ = ["make_plain", "read_text"]
+__all__ = ["make_plain", "read_json", "read_text"]
 
 # UTF-32's begins as UTF-16's does.
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
@@ -35,6 +38,26 @@ def read_text(path: str | Path) -> str:
     raise ResNeStValueError(
         f"{path} is no UTF-8 text (byte {place}). Unpack it if it is compressed; otherwise save it "
         "as UTF-8 (in an editor; or `iconv -f GBK -t UTF-8`, with the encoding that it is in).")
+
+
+def read_json(path: str | Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        ResNeStValueError: as :func:`read_text`, or no JSON: where, with line and column.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        cut = not text[-100:].rstrip().endswith("}")
+        remedy = "It ends too early: copy or download it again." if cut else "Correct it there."
+        raise ResNeStValueError(f"{path} is no valid JSON: {error.msg} at line {error.lineno}, "
+                                f"column {error.colno} (character {error.pos} of {len(text)}). "
+                                f"{remedy}") from error
+    except (ValueError, RecursionError) as error:  # thousands of digits, or lists in lists
+        raise ResNeStValueError(f"{path} is no JSON that can be read: {error}. Write it "
+                                "anew.") from error
 
 
 def make_plain(path: str, folder: str | Path) -> str:

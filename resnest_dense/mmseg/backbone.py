@@ -1,5 +1,6 @@
 """The ResNeSt backbone with the arguments and the output that OpenMMLab's libraries expect."""
 
+import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnest_dense import nn as network
 from resnest_dense.architectures import get_architecture
-from resnest_dense.errors import ResNeStValueError, near
+from resnest_dense.errors import ResNeStValueError, near, require_switches
 from resnest_dense.mmseg.registry import MODELS
 from resnest_dense.nn.norm import NORM_NAMES, Norm
 from resnest_dense.nn.stages import STAGE_NAMES
@@ -57,11 +58,15 @@ class ResNeSt(network.ResNeSt, BaseModule):
                  frozen_stages: int = -1, norm_cfg: Mapping[str, Any] = _BATCH_NORM,
                  norm_eval: bool = False, with_cp: bool = False, compile: bool = False,
                  pretrained: str | None = None, init_cfg: dict | None = None):
-        for index in out_indices:
-            if index not in range(4):
-                raise ResNeStValueError(f"out_indices={out_indices!r}: use some of 0, 1, 2, 3.")
-        if frozen_stages not in range(-1, 5):
+        if (not isinstance(out_indices, Sequence)
+                or not all(type(index) is int and index in range(4) for index in out_indices)
+                or not 0 < len(out_indices) == len(set(out_indices))):
+            raise ResNeStValueError(f"out_indices={out_indices!r}: use some of 0, 1, 2, 3, each "
+                                    "once.")
+        if type(frozen_stages) is not int or frozen_stages not in range(-1, 5):
             raise ResNeStValueError(f"frozen_stages={frozen_stages!r}: use a number from -1 to 4.")
+        require_switches(norm_eval=norm_eval, with_cp=with_cp)
+        _check_pretrained(pretrained, init_cfg)
         super().__init__(
             get_architecture(architecture), norm=_read_norm(norm_cfg), in_channels=in_channels,
             out_features=[STAGE_NAMES[i] for i in out_indices], output_stride=output_stride,
@@ -105,22 +110,39 @@ class ResNeSt(network.ResNeSt, BaseModule):
         self._is_init = True
 
 
+def _check_pretrained(pretrained: Any, init_cfg: Any) -> None:
+    """Raises:
+        ResNeStValueError: weights that mmengine could not find when it initialises the model.
+    """
+    if not isinstance(pretrained, str | os.PathLike | None):
+        raise ResNeStValueError(f"pretrained={pretrained!r}: give the name of weights, or None.")
+    for cfg in init_cfg if isinstance(init_cfg, list) else [init_cfg or {"type": None}]:
+        if not isinstance(cfg, Mapping) or "type" not in cfg or (
+                cfg["type"] in ("Pretrained", PretrainedInit)
+                and not isinstance(cfg.get("checkpoint"), str | os.PathLike)):
+            raise ResNeStValueError(f"init_cfg={init_cfg!r}: give dict(type=\"Pretrained\", "
+                                    "checkpoint=\"...\"), or None.")
+
+
 def _read_norm(norm_cfg: Mapping[str, Any]) -> Norm:
     """What our network takes as its norm."""
+    if not isinstance(norm_cfg, Mapping):
+        raise ResNeStValueError(f"norm_cfg={norm_cfg!r}: give dict(type=\"BN\") or another type.")
     options = dict(norm_cfg)
-    kind = options.pop("type", None)
+    kind, trainable = options.pop("type", None), options.pop("requires_grad", True)
     if not kind or kind not in NORM_NAMES:
         names = [name for name in NORM_NAMES if name]
         raise ResNeStValueError(f"Unknown type {kind!r} in norm_cfg. {near(kind, names)}")
+    require_switches(**{"requires_grad in norm_cfg": trainable})
     if kind not in ("BN", "SyncBN"):
-        fixed = options.pop("num_groups", 32) == 32 and options.pop("requires_grad", True)
-        if options or not fixed:
+        if options.pop("num_groups", 32) != 32 or options or not trainable:
             raise ResNeStValueError(f"norm_cfg={norm_cfg!r}: {kind!r} takes no options here.")
         return kind
-    trainable = options.pop("requires_grad", True)
-    for name in options:
+    for name, value in options.items():
         if name not in ("eps", "momentum"):
             raise ResNeStValueError(
                 f"Unknown key {name!r} in norm_cfg. {near(name, ('eps', 'momentum'))}")
+        if type(value) not in (int, float) or not 0 < value <= 1:
+            raise ResNeStValueError(f"{name}={value!r} in norm_cfg: use a number above 0, to 1.")
     layer = nn.BatchNorm2d if kind == "BN" else SyncBatchNorm
     return lambda channels: layer(channels, **options).requires_grad_(trainable)

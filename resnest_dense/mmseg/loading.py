@@ -16,7 +16,7 @@ from resnest_dense.nn import ResNeSt
 from resnest_dense.preflight import InputSettings
 from resnest_dense.weights import InputContract, check_contract, prepare
 from resnest_dense.weights.identify import to_ours
-from resnest_dense.weights.matching import require_numbers
+from resnest_dense.weights.matching import require_kinds, require_numbers
 from resnest_dense.weights.source import Weights, read_metadata
 
 __all__ = ["check_input", "checkpoint_classes", "fit_checkpoint", "fit_state", "note_source",
@@ -66,13 +66,16 @@ def fit_checkpoint(state: Mapping[str, Tensor],
 
     Raises:
         ResNeStError: weights of the model, beyond its classifiers, are not in ``state``, have
-            another shape there or are NaN or infinite.
+            another shape or type there or are NaN or infinite.
     """
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     if isinstance(getattr(model, "backbone", None), ResNeSt):
         state = to_ours(state, name="the checkpoint").segmentor()
+    targets = model.state_dict()
+    require_kinds({name: tensor for name, tensor in state.items() if name in targets}, targets,
+                  "the checkpoint")
     require_numbers(state, "the checkpoint")
-    own = {name: tensor.shape for name, tensor in model.state_dict().items()
+    own = {name: tensor.shape for name, tensor in targets.items()
            if not name.endswith("num_batches_tracked")}
     unfit = [name for name, shape in own.items()
              if name not in state or state[name].shape != shape]

@@ -113,7 +113,7 @@ def make_norm(norm: Norm, channels: int) -> nn.Module | None:
     """
     if callable(norm):
         return norm(channels)
-    if norm not in _NORMS:
+    if norm not in NORM_NAMES:
         raise ResNeStValueError(f"Unknown norm {norm!r}. {near(norm, map(repr, _NORMS))}")
     return _NORMS[norm](channels)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from resnest_dense.architectures import Architecture
-from resnest_dense.errors import ResNeStValueError, near
+from resnest_dense.errors import ResNeStValueError, near, require_counts, require_switches
 from resnest_dense.inference.compile import compile_part
 from resnest_dense.inference.folded import Copy, fold_layers
 from resnest_dense.inference.traced import Traced
@@ -47,8 +47,8 @@ class ResNeSt(nn.Module):
         (N, in_channels, H, W) -> {name: (N, C_name, ceil(H / s_name), ceil(W / s_name))}
 
     Raises:
-        ResNeStValueError: a name or number outside those listed; an input of another rank, type or
-            number of channels.
+        ResNeStValueError: a value outside those listed, or a feature named twice; an input of
+            another rank, type or number of channels.
     """
 
     def __init__(self, architecture: Architecture, *, norm: Norm = "BN",
@@ -57,14 +57,20 @@ class ResNeSt(nn.Module):
                  deform: Deformable | None = None, checkpoint_stages: Sequence[str] = (),
                  compile: bool = False):
         super().__init__()
+        if not isinstance(architecture, Architecture):
+            raise ResNeStValueError(f"architecture={architecture!r}: give an Architecture, or call "
+                                    "resnest_dense.create_backbone with its name.")
         _check_names("out_features", out_features, FEATURE_NAMES)
         _check_names("checkpoint_stages", checkpoint_stages, STAGE_NAMES)
-        if not out_features:
-            raise ResNeStValueError(f"out_features is empty: name some of {FEATURE_NAMES}.")
-        if freeze_at not in range(len(FEATURE_NAMES) + 1):
+        if not out_features or len(set(out_features)) < len(out_features):
+            raise ResNeStValueError(f"out_features={list(out_features)}: name some of "
+                                    f"{FEATURE_NAMES}, each once.")
+        if type(freeze_at) is not int or freeze_at not in range(len(FEATURE_NAMES) + 1):
             raise ResNeStValueError(f"freeze_at={freeze_at!r}: use a whole number from 0 to 5.")
-        if in_channels < 1:
-            raise ResNeStValueError(f"in_channels={in_channels!r}: use at least 1.")
+        if deform is not None and not isinstance(deform, Deformable):
+            raise ResNeStValueError(f"deform={deform!r}: use None or resnest_dense.Deformable().")
+        require_counts(in_channels=in_channels)
+        require_switches(compile=compile)
 
         self.in_channels = in_channels
         self.out_features = tuple(out_features)
@@ -158,6 +164,8 @@ def _make_stage(in_channels: int, index: int, architecture: Architecture, plan: 
 
 
 def _check_names(argument: str, names: Sequence[str], known: Sequence[str]) -> None:
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise ResNeStValueError(f"{argument}={names!r}: give a list of names.")
     for name in names:
         if name not in known:
             raise ResNeStValueError(f"Unknown name {name!r} in {argument}. {near(name, known)}")

@@ -45,7 +45,7 @@ def plan_stages(output_stride: int = 32, dilated_form: str = "official") -> tupl
     """
     if output_stride not in _OUTPUT_STRIDES:
         raise ResNeStValueError(f"output_stride={output_stride!r}: use 8, 16 or 32.")
-    if dilated_form not in DILATED_FORMS:
+    if dilated_form not in tuple(DILATED_FORMS):  # which compares: a list has no hash
         raise ResNeStValueError(
             f"Unknown dilated_form {dilated_form!r}. {near(dilated_form, DILATED_FORMS)}"
         )

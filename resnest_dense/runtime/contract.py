@@ -210,6 +210,6 @@ class Contract(_Record):
         """Raises ResNeStValueError for text that is no contract, and says why."""
         try:
             content = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ResNeStValueError(f"A contract that is no JSON: {error}.") from error
         return cls.from_dict(content)

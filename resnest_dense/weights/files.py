@@ -15,7 +15,7 @@ from torch import Tensor
 
 from resnest_dense.base.files import beside
 from resnest_dense.base.seal import is_as_sealed
-from resnest_dense.errors import ResNeStError, ResNeStValueError, listed, near
+from resnest_dense.errors import ResNeStError, ResNeStValueError, clipped, listed, near
 from resnest_dense.weights.pickles import read_arrays
 
 try:
@@ -24,11 +24,12 @@ try:
 except ImportError:
     safetensors = None  # type: ignore[assignment]
 
-__all__ = ["Checkpoint", "choose_part", "find_alternatives", "read", "read_checkpoint",
-           "split_part", "write"]
+__all__ = ["Checkpoint", "choose_part", "find_alternatives", "only_tensors", "read",
+           "read_checkpoint", "split_part", "write"]
 
 # Names under which training code keeps the weights in a checkpoint, in order of preference.
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "module")
+_CHUNK = 1 << 22  # bytes
 # How files of torch.save start, in its present form and in the one before torch 1.6.
 _ZIP = b"PK\x03\x04"
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -140,7 +141,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     _need_safetensors(path)
     try:
         return load_file(path)
-    except (safetensors.SafetensorError, ValueError) as error:
+    except Exception as error:  # its own, and those of the types that a header may name
         raise _damaged(path, error) from error
 
 
@@ -162,7 +163,9 @@ def _explained(path: Path, opening: str) -> Iterator[None]:
         raise ResNeStError(
             f"{path} holds Python objects ({names[0]}) and opening it would run code, so it was "
             "not opened. " + _recipe(path, opening)) from error
-    except (RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
+    except ResNeStError:
+        raise
+    except Exception as error:  # of any type, as the file says what is called
         raise _damaged(path, error) from error
 
 
@@ -198,16 +201,15 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except zipfile.BadZipFile as error:
+    except Exception as error:  # zipfile's own, and of names and sizes in its tables
         raise _damaged(path, error) from error
-    if is_as_sealed(path) is False:
-        raise _damaged(path, ValueError("its digest is not that which it was written with"))
     # torch never compresses, so what is unpacked cannot be more than the file.
     unpacked = sum(member.file_size for member in members)
     if unpacked > size:
         raise ResNeStError(f"{path} has {size} bytes and unpacks to {unpacked}: torch.save does "
                            "not compress, so this is no file of weights but an archive of "
                            "something else, or a trap (a zip bomb).")
+    _check_content(path)
     names = [member.filename for member in members]
     if any(name.endswith("/constants.pkl") for name in names):
         raise ResNeStError(f"{path} is a TorchScript program: give the weights that it was made "
@@ -215,6 +217,25 @@ def _check_archive(path: Path) -> None:
     if not any(name.endswith("data.pkl") for name in names):
         raise ResNeStError(f"{path} is an archive of {listed(names, most=3)}: unpack it and give "
                            "the file inside.")
+
+
+def _check_content(path: Path) -> None:
+    """Compares what an archive holds with the digest that it was sealed with, or else with the
+    checksums of its members, which torch does not look at."""
+    sealed = is_as_sealed(path)
+    if sealed is False:
+        raise _damaged(path, ValueError("its digest is not that which it was written with"))
+    if sealed:
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.CRC:  # torch can be told to write 0 (set_crc32_options)
+                    with archive.open(member) as content:
+                        while content.read(_CHUNK):
+                            pass  # the last one raises
+    except Exception as error:  # zipfile's own, and of what its tables say
+        raise _damaged(path, error) from error
 
 
 def choose_part(top: Mapping, part: str, path: str | os.PathLike) -> Any:
@@ -234,13 +255,14 @@ def choose_part(top: Mapping, part: str, path: str | os.PathLike) -> Any:
 
 def find_alternatives(top: Mapping, state: Mapping) -> tuple[str, ...]:
     """Under which names a checkpoint has weights beside ``state``, and about as many of them."""
-    sizes = {name: len(_only_tensors(value)) for name, value in top.items()
+    sizes = {name: len(only_tensors(value)) for name, value in top.items()
              if value is not state and isinstance(value, Mapping)}
-    least = len(_only_tensors(state)) / 2
+    least = len(only_tensors(state)) / 2
     return tuple(str(name) for name, size in sizes.items() if size and size >= least)
 
 
-def _only_tensors(state: Mapping) -> dict[str, Tensor]:
+def only_tensors(state: Mapping) -> dict[str, Tensor]:
+    """The entries of a state dict that are weights: tensors by name."""
     return {name: value for name, value in state.items()
             if isinstance(name, str) and isinstance(value, Tensor)}
 
@@ -256,7 +278,7 @@ def _tensors(state: Any, path: Path, part: str = "") -> Checkpoint:
             state = top[wrapper]
             others = {name: value for name, value in top.items() if name != wrapper}
             break
-    tensors = _only_tensors(state) if isinstance(state, Mapping) else {}
+    tensors = only_tensors(state) if isinstance(state, Mapping) else {}
     if not tensors:
         found = listed(top, most=5) if isinstance(top, Mapping) else "no names"
         raise ResNeStError(f"{path} holds no weights: tensors by name are expected, at the top or "
@@ -268,4 +290,5 @@ def _tensors(state: Any, path: Path, part: str = "") -> Checkpoint:
 def _damaged(path: Path, error: Exception) -> ResNeStError:
     reason = str(error).partition("WeightsUnpickler error: ")[2] or str(error)
     return ResNeStError(f"{path} is damaged or cut off ({path.stat().st_size} bytes; "
-                        f"{reason.splitlines()[0]}): fetch it again.")
+                        f"{clipped((reason or type(error).__name__).splitlines()[0], 300)}): "
+                        "fetch it again.")

@@ -157,7 +157,9 @@ def read_architecture(backbone: Mapping[str, Tensor]) -> Architecture | None:
     stem, narrow = backbone.get("stem.conv1_1.weight"), first.get("conv1.weight")
     spatial, wide = next(((kind, first[name]) for kind, name in _SPATIAL_KEYS.items()
                           if name in first), ("", None))
-    if narrow is None or wide is None or narrow.dim() != 4 or wide.dim() != 4 or not all(blocks):
+    known = [tensor for tensor in (narrow, wide, stem) if tensor is not None]
+    if (narrow is None or wide is None or not all(blocks)
+            or any(tensor.dim() != 4 or not tensor.numel() for tensor in known)):
         return None
     width = narrow.shape[0]
     radix = max(wide.shape[0] // width, 1) if spatial != "sk" else sum(

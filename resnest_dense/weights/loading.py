@@ -16,6 +16,7 @@ from resnest_dense.weights.matching import (
     adapt,
     bare_model,
     find_backbone,
+    require_kinds,
     require_numbers,
 )
 from resnest_dense.weights.report import LoadReport
@@ -65,6 +66,7 @@ def prepare(model: nn.Module, weights: Weights, *, strict: bool = True,
     """
     model = bare_model(model)
     values, report = adapt(model, weights.state, name=weights.name)
+    require_kinds(values, model.state_dict(), weights.name)
     require_numbers(values, weights.name)
     _, backbone = find_backbone(model)
     report = replace(

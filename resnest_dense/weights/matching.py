@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
@@ -12,7 +13,8 @@ from resnest_dense.weights.identify import Translation, describe, to_ours
 from resnest_dense.weights.layouts import COUNTER
 from resnest_dense.weights.report import LoadReport, Mismatch
 
-__all__ = ["adapt", "bare_model", "find_backbone", "has_one_backbone", "require_numbers"]
+__all__ = ["adapt", "bare_model", "find_backbone", "has_one_backbone", "require_kinds",
+           "require_numbers"]
 
 _CLASSIFIERS = ("linear.", "fc.", "head.fc.")
 
@@ -40,6 +42,23 @@ def find_backbone(model: nn.Module) -> tuple[str, ResNeSt]:
 def has_one_backbone(model: nn.Module) -> bool:
     """Whether :func:`find_backbone` finds it in ``model``."""
     return sum(isinstance(module, ResNeSt) for module in model.modules()) == 1
+
+
+def require_kinds(values: Mapping[str, Tensor], targets: Mapping[str, Tensor], name: str) -> None:
+    """Refuses weights called ``name`` of which copying into ``targets`` would make other values, or
+    none.
+
+    Raises:
+        ResNeStError: whole, complex or quantized numbers where fractions are wanted, or tensors
+            that are sparse or without values (on torch's device "meta").
+    """
+    for key, value in values.items():
+        whole = not key.endswith(COUNTER) and (value.is_floating_point()
+                                               != targets[key].is_floating_point())
+        if whole or value.is_meta or value.layout is not torch.strided:
+            raise ResNeStError(f"{name}: {key} is of {value.dtype}, {value.layout}, on "
+                               f"{value.device}; {targets[key].dtype} is wanted. Save plain "
+                               "weights: value.dequantize(), .to_dense() or .float().")
 
 
 def require_numbers(state: Mapping[str, Tensor], name: str) -> None:
@@ -111,7 +130,8 @@ def _suit(found: Translation, targets: Mapping[str, Tensor],
     if excused:
         notes.append("conv2_offset stays as it is: the file is not deformable")
     last = path + "linear.weight"
-    if last in given and last in targets and len(given[last]) != len(targets[last]):
+    if last in given and last in targets and given[last].shape[1:] == targets[last].shape[1:] \
+            and len(given[last]) != len(targets[last]):
         notes.append(f"linear stays as it is: the file has {len(given[last])} classes, the model "
                      f"{len(targets[last])}")
         excused |= {last, path + "linear.bias"}
@@ -120,7 +140,7 @@ def _suit(found: Translation, targets: Mapping[str, Tensor],
         if stem not in given or stem not in targets:
             continue
         channels = targets[stem].shape[1]
-        if given[stem].shape[1:2] == (3,) and channels != 3:
+        if given[stem].dim() == 4 and given[stem].shape[1] == 3 != channels:
             # One channel gets the sum of the filters; more get them in turn, at the same scale.
             in_turn = given[stem].repeat(1, -(-channels // 3), 1, 1)[:, :channels]
             given[stem] = (given[stem].sum(dim=1, keepdim=True) if channels == 1

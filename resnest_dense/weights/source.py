@@ -14,7 +14,7 @@ from resnest_dense.errors import ResNeStError, listed, near
 from resnest_dense.weights import catalog
 from resnest_dense.weights.contract import InputContract
 from resnest_dense.weights.download import fetch
-from resnest_dense.weights.files import read_checkpoint, split_part
+from resnest_dense.weights.files import only_tensors, read_checkpoint, split_part
 
 __all__ = ["Metadata", "Source", "Weights", "locate", "note_alternatives", "open_weights",
            "read_metadata", "write_metadata"]
@@ -52,7 +52,7 @@ def open_weights(source: Source) -> Weights:
             :func:`resnest_dense.weights.files.read_checkpoint`.
     """
     if isinstance(source, Mapping):
-        return Weights("the state dict", source)
+        return Weights("the state dict", only_tensors(source))
     name, part = split_part(os.fspath(source))
     path = locate(name)
     found = read_checkpoint(path, part)
@@ -95,7 +95,7 @@ def read_metadata(path: Path) -> Metadata:
             contract = content["contract"]
             return Metadata(tuple(content["architectures"]), contract and InputContract(**contract),
                             content["dilated_form"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise ResNeStError(f"{beside} does not say what {path.name} is: {error!r}. Delete it, "
                                "or convert the weights again.") from error
     entry = catalog.find(path.name)

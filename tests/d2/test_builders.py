@@ -158,6 +158,11 @@ def test_switches_that_the_official_code_forces_are_said(caplog):
     (dict(RES2_OUT_CHANNELS=64), "RES2_OUT_CHANNELS=64"),
     (dict(OUT_FEATURES=["res3", "res7"]), "res7.*res5"), (dict(DILATED_FORM="x"), "official"),
     (dict(CHECKPOINT_STAGES=["res9"]), "res9"),
+    (dict(DEFORM_ON_PER_STAGE=[True, True, True]), "DEFORM_ON_PER_STAGE.* each of the 4 stages"),
+    (dict(WIDTH_PER_GROUP=32, BOTTLENECK_WIDTH=3), "WIDTH_PER_GROUP=32 and BOTTLENECK_WIDTH=3"),
+    (dict(STEM_OUT_CHANNELS=128), "STEM_OUT_CHANNELS=128.* 64.* STEM_WIDTH"),
+    (dict(AVD="no"), "MODEL.RESNETS.AVD='no'"), (dict(NORM="bn"), "MODEL.RESNETS.NORM='bn'.*'BN'"),
+    (dict(RADIX=3), "MODEL.RESNETS.*radix=3"),
 ])
 def test_a_wrong_value_is_named_with_what_is_allowed(keys, words):
     with pytest.raises(ResNeStError, match=words):

@@ -119,6 +119,14 @@ def test_compiling_arrives():
     (dict(norm_cfg=dict(type="SyncBn")), "SyncBN"),
     (dict(norm_cfg=dict(type="BN", epsilon=1)), "eps"),
     (dict(norm_cfg=dict(type="GN", num_groups=16)), "takes no options"),
+    (dict(norm_cfg="BN"), "norm_cfg='BN': give dict"),
+    (dict(norm_cfg=dict(type="BN", eps="1e-5")), "eps='1e-5'"),
+    (dict(norm_cfg=dict(type="BN", requires_grad="False")), "requires_grad.*True or False"),
+    (dict(out_indices=(0, 0)), "each once"), (dict(out_indices=3), "out_indices=3"),
+    (dict(frozen_stages=True), "frozen_stages=True"),
+    (dict(with_cp="False"), "with_cp='False'"), (dict(norm_eval="no"), "norm_eval='no'"),
+    (dict(init_cfg="resnest14"), "init_cfg='resnest14'"),
+    (dict(init_cfg=dict(type="Pretrained")), "checkpoint="), (dict(pretrained=5), "pretrained=5"),
 ])
 def test_a_wrong_value_is_refused_with_the_right_ones(options, said):
     with pytest.raises(ResNeStValueError, match=said):

@@ -65,7 +65,22 @@ def test_deformable_stages_start_as_a_fixed_grid_and_learn_offsets(modulated, ch
     (lambda: Deformable(("res6",)), "res5"),
     (lambda: Deformable(groups=0), "at least 1"),
     (lambda: create_backbone("resnest14", deform=Deformable(groups=7)), "does not divide"),
+    (lambda: Deformable(modulated="no"), "Deformable.modulated='no': use True or False"),
+    (lambda: create_backbone("resnest14", deform=("res4",)), "Deformable()"),
+    (lambda: ResNeSt("resnest14"), "create_backbone"),
+    (lambda: ResNeSt(replace(BASE, radix=3)), "64 channels of split attention do not divide by 3"),
+    (lambda: ResNeSt(replace(BASE, cardinality=3, bottleneck_width=8)), "32 channels .* by 3"),
+    (lambda: replace(BASE, blocks=3), "blocks=3 .* 4 stages"),
+    (lambda: replace(BASE, blocks=(1, 2.5, 1, 1)), r"blocks\[1\]=2.5: use a whole number"),
+    (lambda: replace(BASE, avd="False"), "avd='False': use True or False"),
+    (lambda: create_backbone("resnest14", compile="no"), "compile='no': use True or False"),
+    (lambda: create_backbone("resnest14", in_channels="3"), "in_channels='3': use a whole"),
+    (lambda: create_backbone("resnest14", freeze_at=True), "freeze_at=True"),
+    (lambda: create_backbone("resnest14", out_features="res5"), "give a list of names"),
+    (lambda: create_backbone("resnest14", out_features=["res5", "res5"]), "each once"),
+    (lambda: create_backbone("resnest14", dilated_form=["official"]), "Unknown dilated_form"),
+    (lambda: create_backbone("resnest14", norm=["BN"]), "Unknown norm"),
 ])
-def test_an_impossible_deformable_form_is_refused(make, words):
+def test_what_cannot_be_is_refused(make, words):
     with pytest.raises(ResNeStError, match=words):
         make()

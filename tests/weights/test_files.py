@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from resnest_dense import ResNeStError, ResNeStValueError
+from resnest_dense.base.seal import seal as seal_file
 from resnest_dense.weights import files
 from resnest_dense.weights.files import read, write
 
@@ -179,6 +180,29 @@ def test_cut_files_are_refused(kind, share, tmp_path):
     path.write_bytes(path.read_bytes()[:int(share * path.stat().st_size)])
     with pytest.raises(ResNeStError, match=r"damaged or cut off \(\d+ bytes; .*fetch it again"):
         read(path)
+
+
+@pytest.mark.parametrize("seal", [False, True])
+def test_a_flipped_bit_of_a_weight_is_found(seal, tmp_path):
+    path = tmp_path / "x.pth"
+    torch.save(STATE, path)
+    if seal:
+        seal_file(path)
+    content = bytearray(path.read_bytes())
+    place = content.index(STATE["a.weight"].numpy().tobytes()) + 100
+    content[place] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(ResNeStError, match="damaged or cut off"):
+        read(path)
+
+
+def test_a_file_without_checksums_is_read(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(STATE, tmp_path / "x.pth")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert_is_state(read(tmp_path / "x.pth"))
 
 
 @pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html>", b"version https://git-lfs"])

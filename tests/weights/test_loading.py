@@ -122,6 +122,33 @@ def test_weights_that_are_no_numbers_are_refused_by_name(value, strict):
     assert same(values(model), before)
 
 
+@pytest.mark.parametrize("change", [
+    lambda value: value.to(torch.int64), lambda value: value.to(torch.complex64),
+    lambda value: value.to("meta"), lambda value: value.to_sparse(),
+    lambda value: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8)])
+@pytest.mark.parametrize("strict", [True, False])
+def test_weights_that_copying_would_change_are_refused_by_name(change, strict):
+    state = create_backbone("resnest14").state_dict()
+    state["res4.0.conv3.weight"] = change(state["res4.0.conv3.weight"])
+    with pytest.raises(ResNeStError, match=r"res4.0.conv3.weight is of .*torch.float32 is wanted"):
+        weights.load(create_backbone("resnest14"), state, strict=strict)
+
+
+@pytest.mark.parametrize("name", ["res2.0.conv1.weight", "res2.0.conv2.conv.weight",
+                                  "stem.conv1_1.weight"])
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3, 3, 3)])
+def test_a_shape_that_no_network_has_is_refused(name, shape):
+    state = create_backbone("resnest14").state_dict()
+    with pytest.raises(ResNeStError, match="does not fit"):
+        weights.load(create_backbone("resnest14"), {**state, name: torch.zeros(shape)})
+
+
+def test_what_is_no_tensor_is_missing():
+    state = {**create_backbone("resnest14").state_dict(), "res4.0.conv3.weight": 1, 3: None}
+    with pytest.raises(ResNeStError, match="not in the file: res4.0.conv3.weight"):
+        weights.load(create_backbone("resnest14"), state)
+
+
 @pytest.mark.parametrize("drop", ["res4.0.conv2.fc1.bias", "stem.conv1_2.norm.running_var"])
 def test_a_missing_weight_is_an_error(drop):
     state = create_backbone("resnest14").state_dict()

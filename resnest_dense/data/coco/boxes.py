@@ -1,12 +1,11 @@
 """The boxes of a COCO-format set: their form, and how they lie in their images."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from resnest_dense.data.coco.entries import Entries
+from resnest_dense.data.coco.entries import Entries, are_numbers
 from resnest_dense.data.coco.report import CocoReport
 
 __all__ = ["SLACK", "check_boxes"]
@@ -60,7 +59,7 @@ def _fault(box: Any) -> str | None:
         return "bbox-missing"
     if not isinstance(box, list) or len(box) != 4:
         return "bbox-length"
-    if any(type(value) not in (int, float) or not math.isfinite(value) for value in box):
+    if not are_numbers(box):
         return "bbox-number"
     return None
 

@@ -11,9 +11,11 @@ import numpy as np
 
 from resnest_dense.data.coco.report import CocoReport
 
-__all__ = ["Entries", "check_categories", "check_image_entries", "is_extent",
-           "link_annotations", "name_image"]
+__all__ = ["Entries", "are_numbers", "check_categories", "check_image_entries", "is_extent",
+           "link_annotations", "name_image", "usable_ids"]
 
+_LARGEST = 2**31 - 1  # pixels; images of more have no side that C's int holds
+_DIGITS = 19  # of an id that is a text
 
 _MOST = 0.5  # of the objects; COCO marks 1 in 100 as crowds
 
@@ -60,7 +62,7 @@ def check_image_entries(report: CocoReport, images: list[dict]) -> None:
     report.images = len(images)
     if not images:
         report.add("no-images", "'images' is an empty list")
-    ids = _ids(images, "id")
+    ids = usable_ids(images, "id")
     usable = [image_id for image_id in ids if image_id is not None]
     report.add_repeats("image-id-repeated", usable, "image id ")
     if len({isinstance(image_id, str) for image_id in usable}) > 1:
@@ -91,11 +93,11 @@ def link_annotations(report: CocoReport, annotations: list[dict], images: list[d
     if not annotations:
         report.add("no-annotations", "'annotations' is an empty list")
     _check_annotation_ids(report, annotations)
-    position_of = {image_id: position for position, image_id in enumerate(_ids(images, "id"))}
+    position_of = {image_id: position for position, image_id in enumerate(usable_ids(images, "id"))}
     position_of.pop(None, None)
     alike = {_number(image_id) for image_id in position_of}
     kept, positions = [], []
-    for position, image_id in enumerate(_ids(annotations, "image_id")):
+    for position, image_id in enumerate(usable_ids(annotations, "image_id")):
         entry = annotations[position]
         if image_id in position_of:
             kept.append(entry)
@@ -123,11 +125,20 @@ def name_image(image: dict) -> str:
 
 def is_extent(value: Any) -> bool:
     """Whether a value can be the width or height of an image in pixels."""
-    return type(value) in (int, float) and value >= 1 and value % 1 == 0
+    return type(value) in (int, float) and 1 <= value <= _LARGEST and value % 1 == 0
+
+
+def are_numbers(values: Any) -> bool:
+    """Whether this is a list of numbers, all finite, of a size that floats have."""
+    try:
+        return (isinstance(values, list) and set(map(type, values)) <= {int, float}
+                and math.isfinite(sum(map(abs, values))))
+    except OverflowError:  # a whole number of more than 308 digits
+        return False
 
 
 def _check_annotation_ids(report: CocoReport, annotations: list[dict]) -> None:
-    ids = _ids(annotations, "id")
+    ids = usable_ids(annotations, "id")
     for position, annotation_id in enumerate(ids):
         if annotation_id is None:
             value = annotations[position].get("id")
@@ -136,7 +147,7 @@ def _check_annotation_ids(report: CocoReport, annotations: list[dict]) -> None:
             report.add("annotation-id-zero", f"annotations[{position}]")
         elif isinstance(annotation_id, str):
             report.add("annotation-id-text", f"annotations[{position}]: id={annotation_id!r}")
-    for position, category_id in enumerate(_ids(annotations, "category_id")):
+    for position, category_id in enumerate(usable_ids(annotations, "category_id")):
         if category_id is None:
             report.add("annotation-category-id",
                        f"annotation id {ids[position]!r} (annotations[{position}]): "
@@ -148,7 +159,7 @@ def _check_annotation_ids(report: CocoReport, annotations: list[dict]) -> None:
 
 
 def _check_categories_of(report: CocoReport, entries: Entries, categories: list[dict]) -> None:
-    ids = _ids(entries.annotations, "category_id")
+    ids = usable_ids(entries.annotations, "category_id")
     known = {category["id"]: category["name"] for category in categories}
     for index, category_id in enumerate(ids):
         if category_id is not None and category_id not in known:
@@ -183,10 +194,11 @@ def _check_flags(report: CocoReport, entries: Entries) -> None:
 
 def _number(value: float | str) -> float | str:
     """An id; of one that is a text, the number that it may stand for."""
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+    decimal = isinstance(value, str) and value.isdecimal() and len(value) <= _DIGITS
+    return int(value) if decimal else value
 
 
-def _ids(entries: list[dict], key: str) -> list:
+def usable_ids(entries: list[dict], key: str) -> list:
     """The entries' values of ``key``; None where that is missing or cannot be an id."""
     values = [entry.get(key) for entry in entries]
     if set(map(type, values)) <= {int}:

@@ -1,12 +1,10 @@
 """The keypoints of a COCO-format set."""
 
-import math
-from typing import Any
 
 import numpy as np
 
 from resnest_dense.data.coco.boxes import SLACK
-from resnest_dense.data.coco.entries import Entries, name_image
+from resnest_dense.data.coco.entries import Entries, are_numbers, name_image
 from resnest_dense.data.coco.report import CocoReport
 
 __all__ = ["check_keypoints"]
@@ -22,7 +20,8 @@ def check_keypoints(report: CocoReport, entries: Entries, categories: list[dict]
     Returns:
         (A,) bool: true where detectron2 drops the annotation with its whole image.
     """
-    usable = [_is_list_of_numbers(entry.get("keypoints") or []) for entry in entries.annotations]
+    # detectron2 adds half a pixel to each coordinate of every set, keypoint model or not.
+    usable = [are_numbers(entry.get("keypoints") or []) for entry in entries.annotations]
     for index, fine in enumerate(usable):
         if not fine:
             shown = str(entries.annotations[index]["keypoints"])[:60]
@@ -41,12 +40,6 @@ def check_keypoints(report: CocoReport, entries: Entries, categories: list[dict]
     report.add_where("keypoints-none", annotated & (marked == 0),
                      lambda position: name_image(entries.images[position]))
     return (marked == 0)[entries.image]
-
-
-def _is_list_of_numbers(values: Any) -> bool:
-    # detectron2 adds half a pixel to each coordinate of every set, keypoint model or not.
-    return (isinstance(values, list) and set(map(type, values)) <= {int, float}
-            and math.isfinite(sum(values)))
 
 
 def _check_points(report: CocoReport, entries: Entries, index: int, keypoints: int) -> int:

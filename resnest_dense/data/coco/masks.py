@@ -1,13 +1,12 @@
 """The masks of a COCO-format set: polygons and RLE, and how they fit boxes and images."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from resnest_dense.data.coco.boxes import SLACK
-from resnest_dense.data.coco.entries import Entries
+from resnest_dense.data.coco.entries import Entries, are_numbers
 from resnest_dense.data.coco.report import CocoReport
 from resnest_dense.data.coco.rle import rle_bounds, rle_runs
 from resnest_dense.errors import ResNeStValueError
@@ -118,7 +117,7 @@ def _polygon_bounds(polygons: list[list]) -> _Bounds:
     if not polygons:
         return np.nan
     for polygon in polygons:
-        if not set(map(type, polygon)) <= {int, float} or not math.isfinite(sum(polygon)):
+        if not are_numbers(polygon):
             raise ResNeStValueError(str(polygon)[:_SHOWN])
     columns, rows = ([polygon[axis::2] for polygon in polygons] for axis in (0, 1))
     bounds = (min(map(min, columns)), min(map(min, rows)),

@@ -2,12 +2,10 @@
 
 import contextlib
 import gc
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from resnest_dense.data.text import read_text
+from resnest_dense.data.text import read_json
 from resnest_dense.errors import ResNeStValueError, listed
 
 __all__ = ["gc_paused", "load_coco_json", "load_sections"]
@@ -40,7 +38,7 @@ def load_sections(path: str | Path, sections: Sequence[str] = _SECTIONS) -> dict
             category without id or name.
     """
     with gc_paused():
-        content = _parse(Path(path))
+        content = read_json(path)
     if not isinstance(content, dict):
         raise ResNeStValueError(f"{path} holds a JSON {type(content).__name__}; a COCO file is one "
                                 f"object with {', '.join(_SECTIONS)}. Results of a model, for one, "
@@ -76,18 +74,6 @@ def gc_paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _parse(path: Path) -> Any:
-    text = read_text(path)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        cut = not text[-100:].rstrip().endswith("}")
-        remedy = "It ends too early: copy or download it again." if cut else "Correct it there."
-        raise ResNeStValueError(f"{path} is no valid JSON: {error.msg} at line {error.lineno}, "
-                                f"column {error.colno} (character {error.pos} of {len(text)}). "
-                                f"{remedy}") from error
 
 
 def _check_categories(path: str | Path, categories: list[dict]) -> None:

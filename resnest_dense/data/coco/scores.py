@@ -37,7 +37,7 @@ class CocoTruth:
                 number: entry["file_name"] for number, entry in self._truth.imgs.items()}
             self.categories: dict[int, str] = {
                 number: entry["name"] for number, entry in self._truth.cats.items()}
-        except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        except Exception as error:  # whatever pycocotools stumbles over
             raise ResNeStValueError(f"{path} is no COCO-format file: {error}.") from error
         if not self.images or not self._truth.anns:
             raise ResNeStValueError(f"{path} has no images, or nothing in them.")

@@ -18,6 +18,7 @@ __all__ = ["LabelReport", "check_labels"]
 
 _THREADS = 8  # more than cores, as part of the time goes into waiting for the disk
 _MASK = {0, 255}  # the values of a mask that is no label
+_NUMBERS = 255  # that a byte has beside the one that is ignored
 _MOST = 0.5  # of the pixels may be ignored before it is worth a word
 
 _Pair = tuple[str | Path, str | Path]  # an image and its label
@@ -144,6 +145,8 @@ def _count_values(label: str | Path) -> tuple[_Found, Counter[int]]:
         return [("unreadable", str(error))], Counter()
     if values.ndim != 2:
         return [("colour", f"{label} ({values.shape[2]} channels)")], Counter()
+    if values.dtype.kind == "f":
+        return [("fractions", f"{label} ({values.dtype})")], Counter()
     if values.dtype == np.uint8:
         counts = np.bincount(values.ravel())
         return [], Counter({int(value): int(counts[value]) for value in counts.nonzero()[0]})
@@ -154,6 +157,8 @@ def _count_values(label: str | Path) -> tuple[_Found, Counter[int]]:
 def _check_names(report: LabelReport, rule: _Rule) -> None:
     """Recognises labelme's ``labels.txt``: ``__ignore__``, which is no class, then
     ``_background_``, which is class 0."""
+    if rule.first + len(rule.classes) > _NUMBERS:
+        report.add("many-classes", f"{len(rule.classes)} classes")
     classes = [name for name in rule.classes if name != "__ignore__"]
     if len(classes) < len(rule.classes):
         report.add("names-moved", f"'__ignore__' in line {rule.classes.index('__ignore__') + 1}")

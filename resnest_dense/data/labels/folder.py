@@ -1,11 +1,10 @@
 """The simplest segmentation set: a folder of images, a folder of label PNGs and a class list."""
 
-import json
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from resnest_dense.data.text import read_text
+from resnest_dense.data.text import read_json, read_text
 from resnest_dense.errors import ResNeStValueError, listed
 
 __all__ = ["IMAGE_SUFFIXES", "Classes", "find_orphans", "find_pairs", "read_classes"]
@@ -32,28 +31,31 @@ def read_classes(path: str | Path) -> Classes:
     path = Path(path)
     if not path.is_file():
         raise ResNeStValueError(f"No class list {path}: give a file with a class name a line.")
-    text = read_text(path)
     palette = None
     if path.suffix.lower() == ".json":
-        try:
-            content = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ResNeStValueError(f"{path} is no JSON: {error}.") from None
+        content = read_json(path)
         if isinstance(content, dict):
             palette, content = content.get("palette"), content.get("classes")
         if not isinstance(content, list) or not all(isinstance(name, str) for name in content):
             raise ResNeStValueError(f"{path}: expected a list of names, or {{\"classes\": [...]}}.")
         names = content
     else:
-        names = [line.strip() for line in text.splitlines() if line.strip()]
+        names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     if not names or len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         wrong = f"twice: {listed(twice)}" if twice else "no class in it"
         raise ResNeStValueError(f"{path}: {wrong}.")
-    if palette is not None and (len(palette) != len(names) or any(len(c) != 3 for c in palette)):
-        raise ResNeStValueError(f"{path}: palette has {len(palette)} entries for {len(names)} "
-                                "classes; give [R, G, B] for each.")
+    if palette is not None and (not isinstance(palette, list) or len(palette) != len(names)
+                                or not all(map(_is_colour, palette))):
+        count = len(palette) if isinstance(palette, list) else "no"
+        raise ResNeStValueError(f"{path}: palette has {count} entries for {len(names)} classes; "
+                                "give [R, G, B] for each, whole numbers from 0 to 255.")
     return Classes(tuple(names), palette and tuple(map(tuple, palette)))
+
+
+def _is_colour(entry: object) -> bool:
+    return isinstance(entry, list) and len(entry) == 3 and all(
+        type(value) is int and 0 <= value <= 255 for value in entry)
 
 
 def find_pairs(images: str | Path, labels: str | Path) -> list[tuple[Path, Path]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from resnest_dense.errors import ResNeStValueError, near
+from resnest_dense.errors import ResNeStValueError, near, require_counts, require_switches
 from resnest_dense.inference.folded import fold
 from resnest_dense.nn.activation import norm_relu
 from resnest_dense.nn.memory import consuming
@@ -27,7 +27,7 @@ class Deformable:
         groups: number of offset groups.
 
     Raises:
-        ResNeStValueError: an unknown stage, or fewer groups than 1.
+        ResNeStValueError: an unknown stage, fewer groups than 1, or ``modulated`` is no switch.
     """
 
     stages: tuple[str, ...] = ("res3", "res4", "res5")
@@ -40,8 +40,8 @@ class Deformable:
                 raise ResNeStValueError(
                     f"Unknown stage {stage!r} in Deformable.stages. {near(stage, STAGE_NAMES)}"
                 )
-        if self.groups < 1:
-            raise ResNeStValueError(f"Deformable.groups={self.groups}: use at least 1.")
+        require_counts(**{"Deformable.groups": self.groups})
+        require_switches(**{"Deformable.modulated": self.modulated})
 
 
 def offset_conv(channels: int, deform: Deformable, *, stride: int, dilation: int) -> nn.Conv2d:

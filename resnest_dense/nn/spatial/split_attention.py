@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from resnest_dense import ops
 from resnest_dense.architectures import Architecture
+from resnest_dense.errors import ResNeStValueError
 from resnest_dense.inference.folded import Folded, FoldedConv2d, fold_layers
 from resnest_dense.nn.activation import lazy_norm_relu
 from resnest_dense.nn.memory import consuming, recomputed
@@ -101,11 +102,20 @@ class SplitAttention(BranchAttention):
 
     Shape:
         (N, C, H, W) -> (N, C, ceil(H / stride), ceil(W / stride))
+
+    Raises:
+        ResNeStValueError: the channels cannot be divided into so many splits and groups.
     """
 
     def __init__(self, channels: int, *, radix: int, cardinality: int, stride: int, dilation: int,
                  norm: Norm, deform: Deformable | None = None):
         super().__init__()
+        inner = max(channels * radix // REDUCTION, MIN_INTER_CHANNELS)
+        for divided, parts in ((channels, radix * cardinality), (inner, cardinality)):
+            if divided % parts:
+                raise ResNeStValueError(
+                    f"radix={radix} and cardinality={cardinality}: {divided} channels of split "
+                    f"attention do not divide by {parts}; take another bottleneck_width.")
         geometry: dict[str, Any] = dict(kernel_size=3, stride=stride, padding=dilation,
                                         dilation=dilation, groups=cardinality * radix)
         self.conv: nn.Conv2d
@@ -115,7 +125,6 @@ class SplitAttention(BranchAttention):
             self.conv = DeformConv2d(channels, channels * radix, modulated=deform.modulated,
                                      **geometry)
         self.bn0 = make_norm(norm, channels * radix)
-        inner = max(channels * radix // REDUCTION, MIN_INTER_CHANNELS)
         self._add_attention(channels, inner, radix=radix, cardinality=cardinality, norm=norm)
 
     def forward(self, x: Tensor, offset: Tensor | None = None) -> Tensor:

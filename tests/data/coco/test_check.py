@@ -209,6 +209,8 @@ GOOD = '{"images": [], "annotations": [], "categories": []}'
     (b"\x1f\x8b\x08", "no UTF-8 text"),
     (GOOD.encode("utf-16-le"), "no UTF-8 text"),
     (GOOD.replace("[]}", '[{"id": 1, "name": "\xe9"}]}').encode("latin-1"), "save it as UTF-8"),
+    ("[" * 99999, "no JSON that can be read: maximum recursion"),
+    (GOOD.replace("[]", "9" * 5000, 1), "no JSON that can be read: Exceeds the limit"),
     ("[]", "holds a JSON list"),
     ('{"images": [], "annotations": []}', "has no 'categories'"),
     ('{"segments_info": []}', "no 'images' and no 'annotations' and no 'categories'"),

@@ -14,16 +14,9 @@ from resnest_dense.data.coco.check import check_coco
 from resnest_dense.data.coco.report import KINDS
 
 pytest.importorskip("detectron2")
-from detectron2.data import DatasetMapper, MetadataCatalog, transforms  # noqa: E402
-from detectron2.data.build import (  # noqa: E402
-    filter_images_with_few_keypoints,
-    filter_images_with_only_crowd_annotations,
-)
-from detectron2.data.datasets import load_coco_json  # noqa: E402
+from coco_stock import trained_by_detectron2  # noqa: E402
 from pycocotools.coco import COCO  # noqa: E402
 from pycocotools.cocoeval import COCOeval  # noqa: E402
-
-import resnest_dense.d2  # noqa: E402, F401 - its reader of images
 
 
 def first_kind(case):
@@ -40,21 +33,6 @@ HARMLESS = [case for case in CASES if KINDS[first_kind(case)].severity != "error
 STOPPING = [case for case in CASES if case not in HARMLESS
             and first_kind(case) not in UNNOTICED | UNTRIED]
 EVALUATED = [case for case in CASES if KINDS[first_kind(case)].severity == "evaluation"]
-
-
-def trained_by_detectron2(json_path, root, mask_format):
-    """The number of objects that stock detectron2 trains on."""
-    records = load_coco_json(str(json_path), str(root), str(json_path))
-    MetadataCatalog.remove(str(json_path))
-    records = filter_images_with_only_crowd_annotations(records)
-    records = filter_images_with_few_keypoints(records, 1)
-    assert records
-    mapper = DatasetMapper(
-        is_train=True, augmentations=[transforms.Resize((48, 64))], image_format="BGR",
-        use_instance_mask=True, instance_mask_format=mask_format, use_keypoint=True)
-    instances = [mapper(record)["instances"] for record in records]
-    assert all(found.has("gt_masks") and found.has("gt_keypoints") for found in instances)
-    return sum(map(len, instances))
 
 
 @pytest.mark.parametrize("case", HARMLESS, ids=first_kind)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from resnest_dense.data.coco.entries import usable_ids
 from resnest_dense.data.coco.reading import load_coco_json
 from resnest_dense.data.convert.folder import Folder, split_named
 from resnest_dense.data.convert.readers.shapes import box_of
@@ -33,20 +34,23 @@ def read(folder: Folder, sources: list[Path]) -> Collection:
             found.declared.setdefault(split, folder.shown(source))
         names = _classes(content, source, folder, found)
         pictures: dict[Any, Picture] = {}
-        for entry in content["images"]:
+        image_ids = usable_ids(content["images"], "id")
+        known = {*image_ids} - {None}
+        for image_id, entry in zip(image_ids, content["images"]):
             path = folder.image(str(entry.get("file_name", "")), source)
             size = (folder.size_of(path, entry.get("width"), entry.get("height"))
                     if path else None)
             if path is not None and size is not None:
-                pictures[entry.get("id")] = Picture(path, size,
-                                                    split=split or folder.split_of(path))
-        known = {entry.get("id") for entry in content["images"]}
-        for entry in content["annotations"]:
+                pictures[image_id] = Picture(path, size,
+                                             split=split or folder.split_of(path))
+        links = zip(*(usable_ids(content["annotations"], key)
+                      for key in ("image_id", "category_id")))
+        for (image_id, category_id), entry in zip(links, content["annotations"]):
             where = f"{folder.shown(source)}, annotation {entry.get('id')!r}"
-            if entry.get("image_id") not in known or entry.get("category_id") not in names:
+            if image_id not in known or category_id not in names:
                 folder.report.add("annotation-lost", where)
-            elif (picture := pictures.get(entry["image_id"])) is not None:
-                picture.things += _objects(entry, names[entry["category_id"]], where, folder)
+            elif (picture := pictures.get(image_id)) is not None:
+                picture.things += _objects(entry, names[category_id], where, folder)
         found.pictures += pictures.values()
         crowds += [thing for one in pictures.values() for thing in one.things if thing.crowd]
     count = sum(len(picture.things) for picture in found.pictures)
@@ -61,8 +65,8 @@ def _classes(content: dict[str, Any], source: Path, folder: Folder, found: Colle
              ) -> dict[int, str]:
     """Names by id; what only groups others, as Roboflow's first category does, is left out."""
     entries = sorted(content["categories"], key=lambda entry: entry["id"])
-    used = {entry.get("category_id") for entry in content["annotations"]}
-    parents = {entry.get("supercategory") for entry in entries if entry["id"] in used}
+    used = {*usable_ids(content["annotations"], "category_id")}
+    parents = {str(entry.get("supercategory")) for entry in entries if entry["id"] in used}
     names: dict[int, str] = {}
     for entry in entries:
         name = entry["name"].strip()
@@ -87,7 +91,7 @@ def _objects(entry: dict[str, Any], name: str, where: str, folder: Folder) -> It
         if not box and isinstance(mask, list) and mask:
             box = box_of(mask)
         box = [float(value) for value in box or ()]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         box = []
     if len(box) != 4:
         folder.report.add("line-form", f"{where}: bbox={entry.get('bbox')!r}")

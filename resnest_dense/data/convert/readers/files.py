@@ -1,13 +1,12 @@
 """XML and JSON annotation files, and the numbers in them."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from resnest_dense.data import text
 from resnest_dense.data.convert.folder import Folder
-from resnest_dense.data.text import read_text
 from resnest_dense.errors import ResNeStValueError
 
 __all__ = ["children_numbers", "number", "read_json", "read_xml", "whole"]
@@ -16,8 +15,8 @@ __all__ = ["children_numbers", "number", "read_json", "read_xml", "whole"]
 def read_json(path: Path, folder: Folder) -> Any:
     """The content of a file; None, and a finding, where it cannot be read."""
     try:
-        return json.loads(read_text(path))
-    except (ValueError, ResNeStValueError) as error:
+        return text.read_json(path)
+    except ResNeStValueError as error:
         folder.report.add("file-broken", f"{folder.shown(path)}: {error}")
         return None
 
