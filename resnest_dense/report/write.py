@@ -50,8 +50,9 @@ def _found(run: Run) -> tuple[dict[str, str], list[Section]]:
 def _scores(run: Run) -> Section:
     if run.scored_at is None:
         return Section("Scores", [Missing("Scores", "the log has no validation.")])
-    main: list[list[Cell]] = [[name, value] for name, value in run.scores.items() if "-" not in name]
-    single = "\n".join(f"{name} {value:.2f}" for name, value in run.scores.items() if "-" in name)
+    scores = run.scores.items()
+    main: list[list[Cell]] = [[name, value] for name, value in scores if "-" not in name]
+    single = "\n".join(f"{name} {value:.2f}" for name, value in scores if "-" in name)
     return Section("Scores", [
         Words(f"The last validation, after {run.scored_at:,} {run.unit}, as the log has it."),
         Table(["metric", "%"], main, digits=2),
