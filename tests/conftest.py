@@ -62,6 +62,34 @@ def shared_data():
     return find
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, headless."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium here (.ci/run installs it)")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page in it that keeps its requests and what it says; a script of it that fails fails the
+    test."""
+    page = browser.new_page()
+    page.faults, page.requests, page.said = [], [], []
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("request", page.requests.append)
+    yield page
+    assert not page.faults
+    page.close()
+
+
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
     """The package as a wheel."""

@@ -147,6 +147,6 @@ def _pool(images: Sequence[ImageMatches], classes: int) -> tuple[_Pool, np.ndarr
             total += np.bincount(image.truth_classes[some], minlength=classes)
         parts.append((image.scores, image.classes, image.match >= 0, np.array(kinds, object),
                       repaired, ~image.ignored))
-    *columns, counts = (np.concatenate(column) for column in zip(*parts))
-    pool = _Pool(*columns, wanted=wanted, measured=np.flatnonzero(wanted))
+    scores, own, right, kind, repaired, counts = map(np.concatenate, zip(*parts))
+    pool = _Pool(scores, own, right, kind, repaired, wanted, np.flatnonzero(wanted))
     return pool.only(counts), missed, unmet

@@ -5,7 +5,7 @@ from pathlib import Path
 from resnest_dense.base.files import beside
 from resnest_dense.report.common import checks, costs, curves, settings, state
 from resnest_dense.report.detector import detector_sections
-from resnest_dense.report.page import Missing, Page, Section, Table, Verbatim, Words, render
+from resnest_dense.report.page import Cell, Missing, Page, Section, Table, Verbatim, Words, render
 from resnest_dense.report.run import Run
 from resnest_dense.report.segmentor import segmentor_sections
 
@@ -50,8 +50,9 @@ def _found(run: Run) -> tuple[dict[str, str], list[Section]]:
 def _scores(run: Run) -> Section:
     if run.scored_at is None:
         return Section("Scores", [Missing("Scores", "the log has no validation.")])
-    main = [[name, value] for name, value in run.scores.items() if "-" not in name]
-    single = "\n".join(f"{name} {value:.2f}" for name, value in run.scores.items() if "-" in name)
+    scores = run.scores.items()
+    main: list[list[Cell]] = [[name, value] for name, value in scores if "-" not in name]
+    single = "\n".join(f"{name} {value:.2f}" for name, value in scores if "-" in name)
     return Section("Scores", [
         Words(f"The last validation, after {run.scored_at:,} {run.unit}, as the log has it."),
         Table(["metric", "%"], main, digits=2),

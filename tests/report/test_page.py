@@ -1,16 +1,12 @@
 """The page in a real browser: nothing is fetched, names are text, what is not there is told."""
 
 import re
-import shutil
 
-import pytest
 from bad_input import assert_one_line
-from playwright.sync_api import sync_playwright
 from report_cases import NAMES, write_detector_run
 
 from resnest_dense.cli import main
 
-CHROMIUM = shutil.which("chromium")
 SECTIONS = ["Scores", "AP by class and size", "Precision-recall curves", "Errors by kind",
             "Confusion matrix", "Worst images", "Calibration", "Training", "Speed and memory",
             "What the checks said", "Settings"]
@@ -22,33 +18,13 @@ def write(folder, **options):
     return folder / "report.html"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium here (.ci/run installs it)")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser):
-    page = browser.new_page()
-    page.faults, page.asked = [], []
-    page.on("pageerror", lambda error: page.faults.append(str(error)))
-    page.on("console", lambda message: page.faults.append(message.text))
-    page.on("request", lambda request: page.asked.append(request.url))
-    yield page
-    page.close()
-
-
 def test_the_whole_page(page, tmp_path):
     path = write(tmp_path / "<run>")
     assert path.stat().st_size < 4e6
     page.goto(path.as_uri())
-    assert [url for url in page.asked if not url.startswith("data:")] == [path.as_uri()]
-    assert not page.faults
+    urls = [request.url for request in page.requests]
+    assert [url for url in urls if not url.startswith("data:")] == [path.as_uri()]
+    assert not page.said
     assert page.locator("h1").inner_text() == "<run>"
     assert page.locator("h2").all_inner_texts() == SECTIONS
     assert page.locator("nav a").all_inner_texts() == SECTIONS
@@ -86,7 +62,7 @@ def test_a_run_that_was_interrupted(page, tmp_path):
         assert words in missing
     assert page.locator("h2").all_inner_texts() == [
         "Not measured", "Training", "Speed and memory", "What the checks said", "Settings"]
-    assert not page.faults
+    assert not page.said
 
 
 def test_folders_that_hold_no_run(tmp_path, capsys):
