@@ -7,9 +7,9 @@ import pytest
 from doc_pages import PAGES, ROOT, page_id, python_blocks
 from forks import run_forked
 
-# Heavy ones, imported once.
-LIBRARIES = ("torch", "torchvision.models.detection", "mmengine.runner", "timm",
-             "detectron2.modeling", "segmentation_models_pytorch")
+# Heavy ones, imported once; MMSegmentation's models behind what mmcv-lite needs for them.
+LIBRARIES = ("torch", "torchvision.models.detection", "timm", "segmentation_models_pytorch",
+             "detectron2.modeling", "resnest_dense.mmseg", "mmseg.models")
 # A config of mmengine is read, not run: what it names must be there, and its backbone be built.
 _BUILD = """
 from importlib import import_module
