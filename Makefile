@@ -65,8 +65,8 @@ install: .venv/installed
 
 lock:
 	$(UV) pip compile --quiet --universal --python-version 3.10 --no-emit-index-url --no-annotate \
-		--no-header --extra detectron2 --extra mmseg --extra serve --extra test --extra docs setup.py requirements.in \
-		--output-file requirements.lock
+		--no-header --extra detectron2 --extra mmseg --extra serve --extra test --extra docs \
+		setup.py requirements.in --output-file requirements.lock
 
 clean:
 	rm -rf .venv results output build dist *.egg-info

@@ -38,7 +38,6 @@ nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / "build/notebooks")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
-nb_merge_streams = True
 nb_output_stderr = "remove"  # warnings of libraries; what fails is shown all the same
 
 autodoc_default_options = {"members": True, "member-order": "bysource"}
