@@ -18,4 +18,5 @@ def parts_of(images: int, parts: int) -> list[slice]:
 def unsynced(model: nn.Module, wanted: bool = True) -> AbstractContextManager:
     """Inside, if ``wanted``, gradients stay in this process: those of the last part take all with
     them to the others."""
-    return model.no_sync() if wanted and hasattr(model, "no_sync") else nullcontext()
+    no_sync = getattr(model, "no_sync", nullcontext)  # of a model in one process
+    return no_sync() if wanted else nullcontext()

@@ -59,10 +59,11 @@ class ResumableLoader(DataLoader):
                          collate_fn=SharingCollate(collate_fn), **options)
 
     def __iter__(self) -> Iterator[Any]:
-        number, batches = self.order.first, None
+        number = self.order.first
+        batches: Any = None
         while True:
             if batches is None:
-                self.order.begin, self._iterator = number, None
+                self.order.begin = number
                 batches = super().__iter__()
                 watch_workers_here()
             try:
@@ -71,7 +72,7 @@ class ResumableLoader(DataLoader):
                 return
             except LOST as error:
                 self._look_at(error, batches)
-                batch = batches = None  # which ends the other workers
+                self._iterator = batch = batches = None  # which ends the other workers
                 continue
             self.faults.bad(files, whole=batch is not None)
             number += 1

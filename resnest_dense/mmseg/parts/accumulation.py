@@ -62,8 +62,8 @@ class AccumulatingTrainLoop(IterBasedTrainLoop):
         self._iter += 1
 
     def _step(self, batch: dict) -> dict[str, Tensor]:
-        images = len(batch["inputs"])
-        places, means = parts_of(images, self.parts), {}
+        images, means = len(batch["inputs"]), dict[str, Tensor]()
+        places = parts_of(images, self.parts)
         for place in places:
             share = (place.stop - place.start) / images
             values = self.runner.model.train_step(
