@@ -26,7 +26,7 @@ from resnest_dense.analysis import describe_machine
 from resnest_dense.configs import find_config
 
 RESULTS = Path(__file__).parent / "results"
-NAME = "processes.json"
+NAME, PAGE, TITLE = "processes.json", "reliability.md", "## Processes that are lost or hang"
 TORCHRUN = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run"]
 _DETECTION = (
     "INPUT.MIN_SIZE_TRAIN (64,) MODEL.RESNETS.WIDTH_PER_GROUP 8 MODEL.RESNETS.STEM_WIDTH 8 "
@@ -153,7 +153,7 @@ def section(folder):
     if not path.exists():
         return []
     rows = json.loads(path.read_text())
-    lines = ["## Processes that are lost or hang", "",
+    lines = [TITLE, "",
              "Two processes under two agents of torchrun on 127.0.0.1, tiny networks, the patience "
              "of 40 s that users have:", "`python -m benchmarks.processes`.", "",
              "| tool | what happened | the other ended after, s | its exit code | what it said |",
@@ -176,6 +176,9 @@ def main():
             rows.append({**row, "machine": describe_machine()})
             print(rows[-1], flush=True)
             (args.out / NAME).write_text(json.dumps(rows, indent=1) + "\n")
+    page = args.out / PAGE
+    before = page.read_text().partition(TITLE)[0].rstrip() if page.exists() else "# Reliability"
+    page.write_text("\n".join([before, "", *section(args.out)]))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.processes import section
 from benchmarks.reliability_cases import CASES
 from resnest_dense.analysis import describe_machine
 
@@ -155,7 +156,7 @@ def last_name(out):
     return Path(note.read_text()).name if note.exists() else "the beginning"
 
 
-def page(rows):
+def page(rows, folder):
     lines = ["# Reliability", "",
              "Runs killed by SIGKILL at random moments and resumed, against one of the same seed "
              "that was left alone:", "`make soak`, which runs `python -m benchmarks.reliability` "
@@ -166,7 +167,7 @@ def page(rows):
         lines.append(f"| {row['case']} | {row['iterations']}, {row['period']} | {row['kills']} | "
                      f"{row['how']['in a checkpoint']} | {row['runs']} | {len(row['different'])} | "
                      f"{row['minutes']} |")
-    return "\n".join([*lines, "", f"Machine: {rows[0]['machine']}.", ""])
+    return "\n".join([*lines, "", f"Machine: {rows[0]['machine']}.", "", *section(folder)])
 
 
 def main():
@@ -185,7 +186,7 @@ def main():
             for row in soak(CASES[name], args.kills, Path(folder), random.Random(args.seed)):
                 rows[name] = row
                 path.write_text(json.dumps([*rows.values()], indent=1) + "\n")
-                (args.out / "reliability.md").write_text(page([*rows.values()]))
+                (args.out / "reliability.md").write_text(page([*rows.values()], args.out))
                 if row["different"]:
                     sys.exit(f"{name} is not bit-identical: {row['different'][:5]}")
 

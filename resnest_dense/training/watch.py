@@ -114,8 +114,8 @@ class _Company(Watch):
         self._step = iteration, time.monotonic()
 
     def end(self) -> None:
-        if self._step is not None:
-            self._step, self._last = None, time.monotonic() - self._step[1]
+        if (step := self._step) is not None:
+            self._step, self._last = None, time.monotonic() - step[1]
 
     @contextmanager
     def explained(self) -> Iterator[None]:
