@@ -20,13 +20,13 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.record import put_section
 from demo.mini_coco import write_mini_coco
 from demo.tiny_labels import CONFIG, write_tiny_labels
 from resnest_dense.analysis import describe_machine
 from resnest_dense.configs import find_config
 
 RESULTS = Path(__file__).parent / "results"
-NAME = "processes.json"
 TORCHRUN = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run"]
 _DETECTION = (
     "INPUT.MIN_SIZE_TRAIN (64,) MODEL.RESNETS.WIDTH_PER_GROUP 8 MODEL.RESNETS.STEM_WIDTH 8 "
@@ -147,21 +147,15 @@ def restart(tool, folder):
             f"weights {'are, bit for bit, those' if same else 'are NOT those'} of a run left alone"}
 
 
-def section(folder):
-    """The part of the page on what is in a folder of results; nothing without any."""
-    path = folder / NAME
-    if not path.exists():
-        return []
-    rows = json.loads(path.read_text())
-    lines = ["## Processes that are lost or hang", "",
-             "Two processes under two agents of torchrun on 127.0.0.1, tiny networks, the patience "
+def page(rows):
+    lines = ["Two processes under two agents of torchrun on 127.0.0.1, tiny networks, the patience "
              "of 40 s that users have:", "`python -m benchmarks.processes`.", "",
              "| tool | what happened | the other ended after, s | its exit code | what it said |",
              "|---|---|---|---|---|"]
     for row in rows:
         lines.append(f"| {row['tool']} | {row['what']} | {row['seconds']} | {row['code']} | "
                      f"{row['told']} |")
-    return [*lines, "", f"Machine: {rows[0]['machine']}.", ""]
+    return "\n".join([*lines, "", f"Machine: {rows[0]['machine']}."])
 
 
 def main():
@@ -175,7 +169,8 @@ def main():
                 row = lose(tool, what, Path(folder)) if what else restart(tool, Path(folder))
             rows.append({**row, "machine": describe_machine()})
             print(rows[-1], flush=True)
-            (args.out / NAME).write_text(json.dumps(rows, indent=1) + "\n")
+            (args.out / "processes.json").write_text(json.dumps(rows, indent=1) + "\n")
+            put_section(args.out / "reliability.md", "Processes that are lost or hang", page(rows))
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def page(rows):
         lines.append(f"| {row['case']} | {row['iterations']}, {row['period']} | {row['kills']} | "
                      f"{row['how']['in a checkpoint']} | {row['runs']} | {len(row['different'])} | "
                      f"{row['minutes']} |")
-    return "\n".join([*lines, "", f"Machine: {rows[0]['machine']}.", ""])
+    return "\n".join([*lines, "", f"Machine: {rows[0]['machine']}."])
 
 
 def main():

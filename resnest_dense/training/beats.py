@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +18,7 @@ __all__ = ["Beat", "find_fault", "own_beat", "with_place"]
 # Where a process is that waits for others.
 _WAITING = ("/torch/distributed/", "/torch/autograd/", "/torch/nn/parallel/", "/training/ranks.py",
             "/training/divergence.py")
+_COMPILER = "/torch/_dynamo/convert_frame.py"
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,17 @@ def own_beat() -> Beat:
 
 
 def with_place(beat: Beat, thread: int) -> Beat:
-    """With the line of code that a thread of this process is in."""
+    """With the line of code that a thread of this process is in; while that compiles, which the
+    others may wait for, it is in no step."""
     frame: FrameType | None = sys._current_frames().get(thread)
     if frame is None:
         return beat
     code = frame.f_code
+    compiles = any(_COMPILER in caller.f_code.co_filename
+                   for caller, _ in traceback.walk_stack(frame))
     return replace(beat, line=f"{code.co_name} ({code.co_filename}:{frame.f_lineno})",
-                   waits=any(part in code.co_filename for part in _WAITING))
+                   waits=any(part in code.co_filename for part in _WAITING),
+                   iteration=None if compiles else beat.iteration)
 
 
 def _name(rank: int, beat: Beat) -> str:

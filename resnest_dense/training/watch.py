@@ -114,8 +114,8 @@ class _Company(Watch):
         self._step = iteration, time.monotonic()
 
     def end(self) -> None:
-        if self._step is not None:
-            self._step, self._last = None, time.monotonic() - self._step[1]
+        if (step := self._step) is not None:
+            self._step, self._last = None, time.monotonic() - step[1]
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -163,7 +163,8 @@ class _Company(Watch):
                 return
 
     def _end(self, verdict: str) -> None:
-        self._verdict = f"{verdict} --resume goes on from the last checkpoint."
+        trains = self._step is not None or self._last is not None
+        self._verdict = verdict + " --resume goes on from the last checkpoint." * trains
         with suppress(RuntimeError):
             self._send(verdict=verdict)
         time.sleep(2 * self.patience / _BEATS)  # for the others to hear it
@@ -175,10 +176,10 @@ class _Company(Watch):
     def _send(self, **changes: Any) -> None:
         with self._lock:
             step = self._step
-            self._beat = replace(
-                with_place(self._beat, threading.main_thread().ident or 0),
-                number=self._beat.number + 1, iteration=step[0] if step else None,
-                seconds=time.monotonic() - step[1] if step else 0.0, **changes)
+            beat = replace(self._beat, number=self._beat.number + 1,
+                           iteration=step[0] if step else None,
+                           seconds=time.monotonic() - step[1] if step else 0.0, **changes)
+            self._beat = with_place(beat, threading.main_thread().ident or 0)
             self._store.set(self._keys[self._rank], self._beat.packed())
 
     def _receive(self) -> None:

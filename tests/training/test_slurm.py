@@ -43,7 +43,7 @@ def read(place):
     raise AssertionError(place)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_a_preempted_job_is_queued_again_and_goes_on(tmp_path, processes):
     job = submit(Job(count_to, [str(tmp_path / "run"), "20", "0.1"]), folder=str(tmp_path / "logs"),
                  cluster="local", tasks_per_node=processes, timeout_min=2)

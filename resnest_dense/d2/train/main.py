@@ -73,31 +73,35 @@ def run(args: argparse.Namespace) -> None:
     with joined(started, cuda=cfg.MODEL.DEVICE != "cpu"), ExitStack() as stack:
         # Before processes are started, or in the first of them, so that what is wrong is said once,
         # and before anything is written.
-        ready = from_first(lambda: prepare(args, cfg, stack))
-        if ready:
-            start_processes(_work, ready, started)
+        decided = from_first(lambda: prepare(args, cfg, stack))
+        if decided is None:
+            return
+        args.resume, args.overwrite, words = decided
+        args.opts = [*args.opts, *words]
+        start_processes(_work, args, started)
 
 
-def _prepare_evaluation(args: argparse.Namespace, cfg: CfgNode, stack: ExitStack
-                        ) -> argparse.Namespace:
+# What is decided for all processes: whether to resume and to overwrite, and more overrides.
+_Decided = tuple[bool, bool, list[str]]
+
+
+def _prepare_evaluation(args: argparse.Namespace, cfg: CfgNode, stack: ExitStack) -> _Decided:
     _set_up_logging(cfg)
     _prepare_data(cfg, train=False, test=True)
     source = measured_weights(cfg, resume=args.resume)
     trained = trained_classes(source)
     for name in cfg.DATASETS.TEST:
         order_in_set(trained, name, source=source)
-    return args
+    return args.resume, False, []
 
 
-def _prepare_training(args: argparse.Namespace, cfg: CfgNode, stack: ExitStack
-                      ) -> argparse.Namespace | None:
-    """The arguments as they are meant, None where nothing is left to do; ``stack`` holds the
-    folder."""
+def _prepare_training(args: argparse.Namespace, cfg: CfgNode, stack: ExitStack) -> _Decided | None:
+    """None where nothing is left to do; ``stack`` holds the folder."""
     _require_training_set(cfg)
     restarted = was_begun(cfg.OUTPUT_DIR)
-    if restarted:
-        args.resume, args.overwrite = True, False
-    done = check_run(cfg, resume=args.resume, overwrite=args.overwrite)
+    words: list[str] = []
+    resume, overwrite = (True, False) if restarted else (args.resume, args.overwrite)
+    done = check_run(cfg, resume=resume, overwrite=overwrite)
     stack.enter_context(training_in(cfg.OUTPUT_DIR, first=args.machine_rank == 0))
     _set_up_logging(cfg)
     if restarted:
@@ -111,14 +115,14 @@ def _prepare_training(args: argparse.Namespace, cfg: CfgNode, stack: ExitStack
         return None
     if cfg.SEED < 0:
         seed = done.seed if done.seed >= 0 else draw_seed()
-        args.opts = [*args.opts, "SEED", str(seed)]
+        words = ["SEED", str(seed)]
         _logger.info("SEED is not set: %d, %s.", seed, "as the run so far had" if
                      done.seed >= 0 else "drawn and kept in config.yaml and checkpoints")
     # What a run that goes on has passed over so far stops it no more.
     _prepare_data(cfg, train=True, test=True,
                   passed_over=cfg.DATALOADER.FAULTS_ALLOWED if done.iterations else 0)
     checkpoints_in(cfg.OUTPUT_DIR).remove_parts()
-    return args
+    return resume, overwrite, words
 
 
 def read_config(args: argparse.Namespace) -> CfgNode:

@@ -5,16 +5,19 @@ import os
 import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from children import same
-from d2_runs import SMALL
+from d2_runs import SMALL, start_train_net
 from detectron2.data import DatasetMapper
 from ranks import Ranks
 from run_tool import end_torchrun, start_torchrun
 
 from resnest_dense.d2.train import make_parser, run
+from resnest_dense.frameworks import framework_of_tool
+from resnest_dense.training.slurm import Job, submit
 
 TINY = [*SMALL, "MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.RESNETS.STEM_WIDTH", "8",
         "MODEL.FPN.OUT_CHANNELS", "16", "MODEL.MASK_ON", "False", "DATASETS.TEST", "()",
@@ -23,7 +26,7 @@ TINY = [*SMALL, "MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.RESNETS.STEM_WIDTH"
         "MODEL.ROI_BOX_HEAD.NORM", "SyncBN"]
 # Nothing is drawn: each anchor and proposal is learned from, and each image has as many.
 PLAIN = ["INPUT.RANDOM_FLIP", "none", "MODEL.RPN.POSITIVE_FRACTION", "1.0",
-         "MODEL.RPN.BATCH_SIZE_PER_IMAGE", "256", "MODEL.RPN.NMS_THRESH", "1.0",
+         "MODEL.RPN.BATCH_SIZE_PER_IMAGE", "1024", "MODEL.RPN.NMS_THRESH", "1.0",
          "MODEL.RPN.POST_NMS_TOPK_TRAIN", "8", "MODEL.ROI_HEADS.POSITIVE_FRACTION", "1.0"]
 
 
@@ -117,11 +120,9 @@ def test_one_that_hangs_ends_the_other_by_its_name(words, tmp_path, monkeypatch)
 
 def test_machines_without_a_common_disk_do_not_go_on(words, tmp_path):
     """Each rank has a folder of its own, as if it were elsewhere."""
-    def work(rank):
-        for more in ((), ("--resume",)):
-            train(words(f"disk{rank}", *more, iterations=2 if more else 1))
-
-    with Ranks(work, tmp_path) as ranks:
+    with Ranks(lambda rank: train(words(f"disk{rank}", iterations=1)), tmp_path) as ranks:
+        assert ranks.end() == [0, 0], ranks.said(0)
+    with Ranks(lambda rank: train(words(f"disk{rank}", "--resume")), tmp_path) as ranks:
         assert ranks.end() == [1, 1]
         for rank in range(2):
             assert re.match(
@@ -153,3 +154,39 @@ def test_each_image_is_measured_once_where_they_do_not_divide(tiny, words, tmp_p
     assert one == three
     assert [(tmp_path / name / "results.json").read_text() for name in ("one", "three")].count(
         (tmp_path / "one/results.json").read_text()) == 2
+
+
+@pytest.mark.long
+def test_a_killed_process_of_detectron2s_launcher_is_named(words, tmp_path):
+    process = start_train_net(*words("run", "--num-gpus=2", "--dist-url=auto", iterations=5000),
+                              cwd=tmp_path)
+    wait_until(lambda: (tmp_path / "run/metrics.json").exists(), lambda: process.poll())
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    ranks = [int(pid) for pid in children
+             if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+    os.kill(ranks[1], signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert re.search(rf"train_net.py: Rank 1 \(process {ranks[1]} on \S+\) has ended by SIGKILL",
+                     output.splitlines()[-1]), output
+
+
+@pytest.mark.long
+def test_a_preempted_job_ends_as_one_that_was_left_alone(words, tmp_path):
+    """Two processes of submitit's LocalExecutor, which get the signal that SLURM would send."""
+    def start(name):
+        job = Job(framework_of_tool("tools/train_net.py").train, words(name, iterations=60))
+        return submit(job, folder=str(tmp_path / f"logs of {name}"), cluster="local",
+                      tasks_per_node=2, timeout_min=5)
+
+    job = start("preempted")
+    wait_until((tmp_path / "preempted/metrics.json").exists, job.stderr)
+    agent = job._process.pid
+    for pid in Path(f"/proc/{agent}/task/{agent}/children").read_text().split():
+        os.kill(int(pid), signal.SIGUSR2)
+    job.results()
+    assert "The processes were started again" in job.stdout()
+    start("whole").results()
+    one, other = (torch.load(tmp_path / name / "model_final.pth") for name in
+                  ("whole", "preempted"))
+    assert same(one, other)

@@ -1,5 +1,6 @@
 """Several processes of MMSegmentation: they learn and measure what one does, and stop together."""
 
+import json
 import os
 import re
 import signal
@@ -7,7 +8,7 @@ import time
 
 import pytest
 import torch
-from children import kill_at_call, run_in_child, same
+from children import kill_at_call, run_in_child
 from ranks import Ranks
 from run_tool import end_torchrun, start_torchrun
 
@@ -16,6 +17,7 @@ from resnest_dense.mmseg.parts.dataset import FolderDataset
 from resnest_dense.mmseg.run import evaluate, train
 from resnest_dense.training import checkpoints
 from resnest_dense.training.launch import TOKEN
+from resnest_dense.training.record import RECORD
 
 
 @pytest.fixture
@@ -55,13 +57,22 @@ def wait_for(path, ranks):
     raise AssertionError(ranks.said(0))
 
 
-def test_two_hosts_learn_what_one_process_does(plain, tmp_path):
-    """Also the statistics of batch norms, which are in the state."""
-    agents = start_torchrun("mmseg_train.py", plain, "--work-dir", tmp_path / "two",
-                            "--cfg-options", "train_dataloader.batch_size=1", nodes=2,
-                            log=tmp_path / "log")
-    train.run(train.make_parser().parse_args([str(plain), "--work-dir", str(tmp_path / "one")]))
+def two_processes(words, tmp_path):
+    with Ranks(lambda rank: train.run(train.make_parser().parse_args(words)), tmp_path) as ranks:
+        assert ranks.end() == [0, 0], ranks.said(0)
+
+
+def two_hosts(words, tmp_path):
+    agents = start_torchrun("mmseg_train.py", *words, nodes=2, log=tmp_path / "log")
     assert end_torchrun(agents) == [0, 0], (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("start", [two_processes, pytest.param(two_hosts, marks=pytest.mark.long)])
+def test_two_learn_what_one_process_does(plain, tmp_path, start):
+    """Also the statistics of batch norms, which are in the state."""
+    train.run(train.make_parser().parse_args([str(plain), "--work-dir", str(tmp_path / "one")]))
+    start([str(plain), "--work-dir", str(tmp_path / "two"), "--cfg-options",
+           "train_dataloader.batch_size=1"], tmp_path)
     one, two = (state(tmp_path / name / "iter_2.pth") for name in ("one", "two"))
     assert one.keys() == two.keys() and any("running_var" in name for name in one)
     for name, value in one.items():
@@ -142,13 +153,13 @@ def test_a_launch_that_starts_its_processes_again_goes_on_and_another_does_not(
     monkeypatch.setenv(TOKEN, "one launch")
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "seal", kill_at_call(2, checkpoints.seal))
-        assert run_in_child(lambda: run("run", "--overwrite", iterations=5)) == -signal.SIGKILL
+        assert run_in_child(lambda: run("run", "--overwrite", iterations=4)) == -signal.SIGKILL
     assert (tmp_path / "run/iter_2.pth").exists()
     monkeypatch.setenv(TOKEN, "another launch")
     with pytest.raises(ResNeStError, match="holds a run.*give --resume"):
-        run("run", iterations=5)
+        run("run", iterations=4)
     monkeypatch.setenv(TOKEN, "one launch")
-    run("run", "--overwrite", iterations=5)
-    monkeypatch.delenv(TOKEN)
-    whole = run("whole", iterations=5)
-    assert same(state(tmp_path / "run/iter_5.pth"), state(whole / "iter_5.pth"))
+    run("run", "--overwrite", iterations=4)
+    starts = [json.loads(line) for line in (tmp_path / "run" / RECORD).read_text().splitlines()]
+    assert [start["launch"] for start in starts] == ["one launch", "one launch"]
+    assert starts[1]["config"]["resume"] and starts[1]["config"]["load_from"].endswith("iter_2.pth")
