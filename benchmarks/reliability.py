@@ -169,6 +169,12 @@ def page(rows):
     return "\n".join([*lines, "", f"Machine: {rows[0]['machine']}.", ""])
 
 
+def write_page(path, rows):
+    """Writes the page anew up to its first second-level heading; what follows is of other runs."""
+    old = path.read_text() if path.exists() else ""
+    path.write_text(page(rows) + old[old.find("\n## "):] if "\n## " in old else page(rows))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100, help="of each case")
@@ -185,7 +191,7 @@ def main():
             for row in soak(CASES[name], args.kills, Path(folder), random.Random(args.seed)):
                 rows[name] = row
                 path.write_text(json.dumps([*rows.values()], indent=1) + "\n")
-                (args.out / "reliability.md").write_text(page([*rows.values()]))
+                write_page(args.out / "reliability.md", [*rows.values()])
                 if row["different"]:
                     sys.exit(f"{name} is not bit-identical: {row['different'][:5]}")
 
