@@ -92,10 +92,16 @@ ABSENT = ("detectron2 compiled for a torch of today, and full mmcv but for Pytho
           "publishes wheels of them.")
 
 
-def uv(environment, *words, check=True):
-    command = [sys.executable, "-m", "uv", *map(str, words)]
-    return subprocess.run(command, check=check, text=True, capture_output=True,
-                          env={**os.environ, "VIRTUAL_ENV": str(environment)})
+def uv(environment, *words):
+    # As a program of its own: as a module of this interpreter it would install beside itself.
+    subprocess.run([Path(sys.executable).with_name("uv"), *map(str, words)], check=True, text=True,
+                   capture_output=True, env={**os.environ, "VIRTUAL_ENV": str(environment)})
+
+
+def find_python(version):
+    """The newest Python of a version that pyenv has; else uv looks for one on the path."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    return max(root.glob(f"versions/{version}.*/bin/python"), default=version)
 
 
 def requirement_of_detectron2():
@@ -106,7 +112,8 @@ def requirement_of_detectron2():
 
 def make(row, environment, folder):
     """Makes the environment of a row."""
-    uv(environment, "venv", "--quiet", "--no-python-downloads", "--python", row.python, environment)
+    uv(environment, "venv", "--quiet", "--no-python-downloads", "--python",
+       find_python(row.python), environment)
     source = folder / "source"  # a build leaves files behind
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "results", "output", "tests"))
     ours = f"{source}[{row.extras}]" if row.extras else source
