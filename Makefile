@@ -20,17 +20,21 @@ test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov
 
 # The Triton kernels for every GPU, type, radix and layout at once, half an hour on two cores; every
-# family of models in every format of files, ten minutes; tests that `make test` passes over as long.
+# family of models in every format of files, ten minutes; tests that `make test` passes over as long;
+# last, environments of other versions of Python, torch, numpy and the frameworks, an hour or two.
 matrix: install
 	RESNEST_DENSE_AHEAD=all RESNEST_DENSE_EXPORT=all $(BIN)/python -m pytest tests/ops/test_ahead.py \
 		tests/exporting
 	RESNEST_DENSE_LONG=1 $(BIN)/python -m pytest -m long
+	$(BIN)/python -m benchmarks.matrix
 
-# Training runs that are killed a hundred times, half an hour on two idle cores for each framework,
-# and long ones whose memory is watched, ten minutes.
+# Training runs that are killed a hundred times, half an hour on two idle cores for each framework;
+# long ones whose memory is watched, ten minutes; then thousands of random networks, configs,
+# checkpoints and data sets, another hour.
 soak: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.reliability --kills 100
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.endurance
+	RESNEST_DENSE_SOAK=20 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/properties
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,12 +1,12 @@
-"""Fresh environments of other versions: in each an import, parity, five iterations, a prediction.
+"""Fresh environments of other versions; in each an import, parity, five iterations, a prediction.
 
-    python -m benchmarks.matrix                   # all rows, one after the other; hours on two cores
-    python -m benchmarks.matrix --rows 3 7        # these ones anew
-    python -m benchmarks.matrix --oracle          # what parity is compared with, by the official code
+    python -m benchmarks.matrix                 # all rows, one after the other: an hour or two
+    python -m benchmarks.matrix --rows 3 7      # these ones anew
+    python -m benchmarks.matrix --oracle        # what parity is compared with, by the official code
 
-Each environment is made by uv from the package index, with links into uv's cache, and deleted. The
-rows go over each version that counts once or more, not over all combinations; the table goes to
-README.md, with what each row said to benchmarks/results/matrix.md.
+uv makes each environment from the package index, with links into its cache, and it is deleted. The
+rows go over each version that counts once or more, not over all combinations. The table goes to
+README.md, and what each row said to benchmarks/results/matrix.md.
 """
 
 import argparse
@@ -88,14 +88,20 @@ ROWS = (
         remark="an older torch"),
 )
 # What cannot be had from a package index for any row.
-ABSENT = ("detectron2 compiled for a torch of today: nobody publishes a wheel, and compiling takes a "
-          "machine with its CUDA compiler; full mmcv but for Python 3.10.")
+ABSENT = ("detectron2 compiled for a torch of today, and full mmcv but for Python 3.10: nobody "
+          "publishes wheels of them.")
 
 
-def uv(environment, *words, check=True):
-    command = [sys.executable, "-m", "uv", *map(str, words)]
-    return subprocess.run(command, check=check, text=True, capture_output=True,
-                          env={**os.environ, "VIRTUAL_ENV": str(environment)})
+def uv(environment, *words):
+    # As a program of its own: as a module of this interpreter it would install beside itself.
+    subprocess.run([Path(sys.executable).with_name("uv"), *map(str, words)], check=True, text=True,
+                   capture_output=True, env={**os.environ, "VIRTUAL_ENV": str(environment)})
+
+
+def find_python(version):
+    """The newest Python of a version that pyenv has; else uv looks for one on the path."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    return max(root.glob(f"versions/{version}.*/bin/python"), default=version)
 
 
 def requirement_of_detectron2():
@@ -106,7 +112,8 @@ def requirement_of_detectron2():
 
 def make(row, environment, folder):
     """Makes the environment of a row."""
-    uv(environment, "venv", "--quiet", "--no-python-downloads", "--python", row.python, environment)
+    uv(environment, "venv", "--quiet", "--no-python-downloads", "--python",
+       find_python(row.python), environment)
     source = folder / "source"  # a build leaves files behind
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "results", "output", "tests"))
     ours = f"{source}[{row.extras}]" if row.extras else source

@@ -3,23 +3,26 @@ of examples for each one that `make test` tries."""
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from resnest_dense.architectures import GATES, SPATIALS
 
 TIMES = int(os.environ.get("RESNEST_DENSE_SOAK", "1"))
-BYTES_MOST = 1 << 20
 
 
 def tries(count):
     """The settings of a test that draws ``count`` examples, the same ones each time, or with
-    RESNEST_DENSE_SOAK as many times more, new ones each time."""
+    RESNEST_DENSE_SOAK so many times as many, new ones each time. What fails is not made smaller,
+    which takes minutes for networks."""
     return settings(max_examples=count * TIMES, derandomize=TIMES == 1, deadline=None,
-                    database=None, print_blob=True,
-                    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much,
-                                           HealthCheck.function_scoped_fixture,
-                                           HealthCheck.data_too_large])
+                    database=None, print_blob=True, phases=[Phase.explicit, Phase.generate],
+                    suppress_health_check=[*HealthCheck])
+
+
+def either(*strategies):
+    """One of the strategies, each as often as the others, however many it is made of itself."""
+    return st.sampled_from(strategies).flatmap(lambda one: one)
 
 
 def architectures(**fixed):

@@ -84,12 +84,13 @@ def _build(keys: CfgNode, in_channels: int, freeze_at: int) -> ResNeStBackbone:
         checkpoint_stages=keys.CHECKPOINT_STAGES, compile=keys.COMPILE)
 
 
-def _stock_norm(name: str, channels: int) -> nn.Module | None:
+def _stock_norm(name: str, channels: int) -> nn.Module:
     try:
         return get_norm(name, channels)
     except KeyError as error:
         raise ResNeStValueError(f"MODEL.RESNETS.NORM={name!r}: detectron2 has no such norm. "
-                                f"{near(name, (*NORM_NAMES, *_STOCK_NORMS))}") from error
+                                f"{near(name, (*filter(None, NORM_NAMES), *_STOCK_NORMS))}"
+                                ) from error
 
 
 def build_resnest_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:

@@ -7,6 +7,7 @@ dropped. Values of 32 bits have no known range and are refused. Needs numpy and 
 
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,7 +54,10 @@ def open_image(file: str | Path | BinaryIO, *, name: str = "", log: bool = False
     """
     name = name or str(file)
     try:
-        with Image.open(file) as picture:
+        # What Pillow opens by its path it may map into memory, and a turned TIFF then has its rows
+        # cut at the wrong places (Pillow 13.0).
+        with (open(file, "rb") if isinstance(file, str | Path) else nullcontext(file) as content,
+              Image.open(content) as picture):
             for kind, detail in find_oddities(picture):
                 if kind == "image-range":
                     raise ValueError(f"{detail[2:]}. {IMAGE_KINDS[kind].remedy}")

@@ -16,7 +16,6 @@ from importlib.util import find_spec
 from io import BytesIO
 from logging import Logger
 from pathlib import Path
-from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
 
@@ -32,7 +31,6 @@ from torchvision.ops import nms
 
 from resnest_dense.base.patching import Patch
 from resnest_dense.base.plain_yaml import PlainLoader
-from resnest_dense.base.seal import is_as_sealed
 from resnest_dense.data.images import open_image
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.mmseg.loading import check_input, fit_state, note_source, unwrap
@@ -41,6 +39,7 @@ from resnest_dense.weights.files import (
     choose_part,
     find_alternatives,
     read_checkpoint,
+    require_whole,
     split_part,
 )
 from resnest_dense.weights.matching import has_one_backbone
@@ -56,15 +55,17 @@ _stock_read = checkpoint.CheckpointLoader.load_checkpoint.__func__
 
 def _read(cls: type, filename: str, *args: Any, **kwargs: Any) -> Any:
     filename, part = split_part(str(filename))
-    if Path(filename).is_file() and is_as_sealed(Path(filename)) is False:
-        read_checkpoint(filename)  # says so
+    if Path(filename).is_file():
+        require_whole(Path(filename))
     try:
         with run_history_allowed():
             content = _stock_read(cls, filename, *args, **kwargs)
-    except (RuntimeError, EOFError, ValueError, UnpicklingError):
-        if Path(filename).is_file():
-            read_checkpoint(filename)  # says in one line what is wrong with it
-        raise
+    except Exception as error:  # of any type, as the file says what is called
+        if not Path(filename).is_file():
+            raise
+        read_checkpoint(filename)  # says in one line what is wrong with it
+        raise ResNeStError(f"{filename} holds weights in a form that mmengine does not read: write "
+                           "them as .pth by resnest-dense weights convert.") from error
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if part:
         state = OrderedDict(choose_part(content, part, filename))

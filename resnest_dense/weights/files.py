@@ -25,7 +25,7 @@ except ImportError:
     safetensors = None  # type: ignore[assignment]
 
 __all__ = ["Checkpoint", "choose_part", "find_alternatives", "only_tensors", "read",
-           "read_checkpoint", "split_part", "write"]
+           "read_checkpoint", "require_whole", "split_part", "write"]
 
 # Names under which training code keeps the weights in a checkpoint, in order of preference.
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "module")
@@ -209,7 +209,7 @@ def _check_archive(path: Path) -> None:
         raise ResNeStError(f"{path} has {size} bytes and unpacks to {unpacked}: torch.save does "
                            "not compress, so this is no file of weights but an archive of "
                            "something else, or a trap (a zip bomb).")
-    _check_content(path)
+    require_whole(path)
     names = [member.filename for member in members]
     if any(name.endswith("/constants.pkl") for name in names):
         raise ResNeStError(f"{path} is a TorchScript program: give the weights that it was made "
@@ -219,9 +219,15 @@ def _check_archive(path: Path) -> None:
                            "the file inside.")
 
 
-def _check_content(path: Path) -> None:
-    """Compares what an archive holds with the digest that it was sealed with, or else with the
-    checksums of its members, which torch does not look at."""
+def require_whole(path: Path) -> None:
+    """Compares what a file of torch holds, if it is an archive, with the digest that it was sealed
+    with, or else with the checksums of its members, which torch does not look at.
+
+    Raises:
+        ResNeStError: it is another.
+    """
+    if not zipfile.is_zipfile(path):
+        return
     sealed = is_as_sealed(path)
     if sealed is False:
         raise _damaged(path, ValueError("its digest is not that which it was written with"))

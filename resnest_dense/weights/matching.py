@@ -55,7 +55,8 @@ def require_kinds(values: Mapping[str, Tensor], targets: Mapping[str, Tensor], n
     for key, value in values.items():
         whole = not key.endswith(COUNTER) and (value.is_floating_point()
                                                != targets[key].is_floating_point())
-        if whole or value.is_meta or value.layout is not torch.strided:
+        if (whole or value.is_complex() or value.is_quantized or value.is_meta
+                or value.layout is not torch.strided):
             raise ResNeStError(f"{name}: {key} is of {value.dtype}, {value.layout}, on "
                                f"{value.device}; {targets[key].dtype} is wanted. Save plain "
                                "weights: value.dequantize(), .to_dense() or .float().")

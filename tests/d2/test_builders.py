@@ -161,7 +161,8 @@ def test_switches_that_the_official_code_forces_are_said(caplog):
     (dict(DEFORM_ON_PER_STAGE=[True, True, True]), "DEFORM_ON_PER_STAGE.* each of the 4 stages"),
     (dict(WIDTH_PER_GROUP=32, BOTTLENECK_WIDTH=3), "WIDTH_PER_GROUP=32 and BOTTLENECK_WIDTH=3"),
     (dict(STEM_OUT_CHANNELS=128), "STEM_OUT_CHANNELS=128.* 64.* STEM_WIDTH"),
-    (dict(AVD="no"), "MODEL.RESNETS.AVD='no'"), (dict(NORM="bn"), "MODEL.RESNETS.NORM='bn'.*'BN'"),
+    (dict(AVD="no"), "MODEL.RESNETS.AVD='no'"),
+    (dict(NORM="bn"), "MODEL.RESNETS.NORM='bn'.*Known: BN,"),
     (dict(RADIX=3), "MODEL.RESNETS.*radix=3"),
 ])
 def test_a_wrong_value_is_named_with_what_is_allowed(keys, words):

@@ -51,6 +51,20 @@ def test_an_image_is_turned_once_in_every_format_and_by_every_reader(
     assert look.stored == STORED[orientation].shape[1::-1]
 
 
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGBA", "I;16"])
+def test_a_turned_tiff_without_compression_keeps_its_rows(mode, tmp_path):
+    grey = np.arange(21 * 33, dtype=np.uint16).reshape(21, 33)
+    pixels = {"L": grey.astype(np.uint8), "I;16": grey * 90}.get(mode)
+    picture = (Image.fromarray(np.dstack([grey % 250] * 3).astype(np.uint8)).convert(mode)
+               if pixels is None else Image.fromarray(pixels))
+    exif = Image.Exif()
+    picture.save(tmp_path / "upright.tif")
+    exif[274] = 6
+    picture.save(tmp_path / "turned.tif", exif=exif)
+    expected = np.rot90(read_rgb(tmp_path / "upright.tif"), -1)
+    assert all((image == expected).all() for image in everywhere(tmp_path / "turned.tif"))
+
+
 def test_an_orientation_behind_the_pixels_of_a_png_is_followed(tmp_path):
     save(tmp_path / "early.png", STORED[6], 6)
     data = (tmp_path / "early.png").read_bytes()

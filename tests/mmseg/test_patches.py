@@ -17,6 +17,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.utils.dl_utils import mmcv_full_available
+from safetensors.torch import save_file
 
 from resnest_dense import ResNeStError
 from resnest_dense.mmseg import patches
@@ -62,6 +63,22 @@ def test_what_mmengine_may_read_is_not_let_in_elsewhere(tmp_path):
     CheckpointLoader.load_checkpoint(str(tmp_path / "run.pth"))
     with pytest.raises(pickle.UnpicklingError):
         torch.load(tmp_path / "run.pth", weights_only=True)
+
+
+def test_a_damaged_checkpoint_is_one_line(tmp_path):
+    path = tmp_path / "run.pth"
+    weight = torch.rand(40, 50)
+    torch.save(dict(state_dict=dict(weight=weight)), path)
+    whole = path.read_bytes()
+    place = whole.index(weight.numpy().tobytes()) + 100
+    for content in (whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1:],
+                    b"Q" + whole[1:], whole[:-9]):
+        path.write_bytes(content)
+        with pytest.raises(ResNeStError, match="run.pth is (damaged|not a file of weights)"):
+            CheckpointLoader.load_checkpoint(str(path))
+    save_file(dict(weight=weight), tmp_path / "run.safetensors")
+    with pytest.raises(ResNeStError, match="in a form that mmengine does not read.* convert"):
+        CheckpointLoader.load_checkpoint(str(tmp_path / "run.safetensors"))
 
 
 def test_a_fork_of_mmsegmentation_is_found_by_the_module_it_brings(monkeypatch):

@@ -61,17 +61,17 @@ def broken_value(value):
 def broken_states(draw):
     """The names and values of a checkpoint with some of them changed."""
     state = {name: value.clone() for name, value in STATE.items()}
-    state = from_ours(state, LAYOUTS[draw(LAYOUT)], prefix=draw(st.sampled_from(("", "backbone."))))
-    for _ in range(draw(st.integers(0, 3))):
-        name = draw(st.sampled_from([*state]))
+    original = from_ours(state, LAYOUTS[draw(LAYOUT)],
+                         prefix=draw(st.sampled_from(("", "backbone."))))
+    state = dict(original)
+    for name in draw(st.lists(st.sampled_from([*state]), max_size=3, unique=True)):
         how = draw(st.sampled_from(("drop", "rename", "value", "value", "more")))
-        if how in ("drop", "rename"):
-            value = state.pop(name)
-        if how == "rename":
-            state[draw(NAME)] = value
+        if how == "drop":
+            state.pop(name, None)
+        elif how == "rename" and name in state:
+            state[draw(NAME)] = state.pop(name)
         elif how == "value":
-            state[name] = draw(broken_value(state[name])) if isinstance(
-                state[name], torch.Tensor) else None
+            state[name] = draw(broken_value(torch.clone(original[name])))
         elif how == "more":
             state[draw(NAME)] = draw(st.one_of(st.just(torch.zeros(3)), ODD))
     return draw(WRAP)(state)

@@ -143,6 +143,13 @@ def test_a_shape_that_no_network_has_is_refused(name, shape):
         weights.load(create_backbone("resnest14"), {**state, name: torch.zeros(shape)})
 
 
+def test_a_counter_that_cannot_be_copied_is_refused():
+    state, name = create_backbone("resnest14").state_dict(), "stem.conv1_1.norm.num_batches_tracked"
+    state[name] = torch.quantize_per_tensor(torch.zeros(()), 0.1, 0, torch.qint8)
+    with pytest.raises(ResNeStError, match=f"{name} is of torch.qint8"):
+        weights.load(create_backbone("resnest14"), state)
+
+
 def test_what_is_no_tensor_is_missing():
     state = {**create_backbone("resnest14").state_dict(), "res4.0.conv3.weight": 1, 3: None}
     with pytest.raises(ResNeStError, match="not in the file: res4.0.conv3.weight"):

@@ -3,6 +3,7 @@
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from resnest_dense.data.text import read_json, read_text
 from resnest_dense.errors import ResNeStValueError, listed
@@ -31,7 +32,7 @@ def read_classes(path: str | Path) -> Classes:
     path = Path(path)
     if not path.is_file():
         raise ResNeStValueError(f"No class list {path}: give a file with a class name a line.")
-    palette = None
+    palette: Any = None
     if path.suffix.lower() == ".json":
         content = read_json(path)
         if isinstance(content, dict):

@@ -40,7 +40,7 @@ def test_a_good_set_has_no_findings(tmp_path):
     (ALL * 100, {}, "beyond the classes.*100, 200"),
     (ALL * 300, {"dtype": np.uint16}, "beyond the classes.*300, 600"),
     (np.stack([ALL] * 3, 2), {}, "colours, not class numbers.*3 channels"),
-    (ALL, {"classes": [*map(str, range(256))]}, "more classes than a byte.*256 classes"),
+    (ALL, {"classes": [*map(str, range(256))]}, "more classes than a byte.*256"),
     (ALL, {"image": (8, 6)}, "is 8x6, its image 6x8"),
     (ALL + 2, {"reduce_zero_label": True}, "beyond the classes.*has 4"),
     (ALL // 2 * 255, {}, "0 and 255 alone: a mask.*write 1 where it has 255"),
@@ -227,7 +227,8 @@ def test_a_mark_names_the_encoding_of_a_class_list(encoding, tmp_path):
 @pytest.mark.parametrize("name,content,said", [
     ("c.txt", "caf\xe9\n".encode("latin-1"), "no UTF-8 text .byte 3.*save it as UTF-8"),
     ("c.txt", "a\nb\n".encode("utf-16-le"), "no UTF-8 text"),
-    ("c.txt", "", "no class"), ("c.txt", "a\nb\na", "twice: a"), ("c.json", "[", "is no valid JSON"),
+    ("c.txt", "", "no class"), ("c.txt", "a\nb\na", "twice: a"),
+    ("c.json", "[", "is no valid JSON"),
     ("c.json", "[1]", "expected a list of names"), ("c.json", '{"names": []}', "expected a list"),
     ("c.json", '{"classes": ["a"], "palette": []}', "palette has 0 entries for 1"),
     (None, "", "No class list")])
