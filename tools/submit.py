@@ -10,7 +10,7 @@ import sys
 
 from resnest_dense.cli import run_tool
 from resnest_dense.frameworks import framework_of_tool
-from resnest_dense.training.slurm import Job, submit
+from resnest_dense.training.processes.slurm import Job, submit
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from resnest_dense.errors import ResNeStError, listed
 from resnest_dense.training.checkpoints import write_checkpoint
-from resnest_dense.training.ranks import gathered, largest, rank
+from resnest_dense.training.processes.ranks import gathered, largest, rank
 from resnest_dense.weights.matching import bare_model
 
 __all__ = ["FiniteWatch", "SkippedSteps", "Step"]

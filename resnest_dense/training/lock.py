@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from resnest_dense.errors import ResNeStError
-from resnest_dense.training.launch import launch_token
+from resnest_dense.training.processes.launch import launch_token
 
 try:
     import fcntl

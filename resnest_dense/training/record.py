@@ -13,7 +13,7 @@ from typing import Any
 from resnest_dense.base.runs import changed_settings
 from resnest_dense.doctor import installed
 from resnest_dense.errors import ResNeStError
-from resnest_dense.training.launch import launch_token
+from resnest_dense.training.processes.launch import launch_token
 from resnest_dense.weights.files import split_part
 from resnest_dense.weights.source import locate
 from resnest_dense.weights.transfer import Digests

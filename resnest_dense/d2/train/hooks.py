@@ -17,8 +17,8 @@ from resnest_dense.base.interrupt import Interrupt
 from resnest_dense.errors import ResNeStError
 from resnest_dense.training.accumulation import parts_of
 from resnest_dense.training.divergence import FiniteWatch, SkippedSteps, Step
+from resnest_dense.training.processes.ranks import agreed_signal
 from resnest_dense.training.randomness import seed_all
-from resnest_dense.training.ranks import agreed_signal
 
 __all__ = ["IterationSeed", "OrderedPreciseBN", "ResumedEvalHook", "SaveOnInterrupt",
            "StopAtNonFinite"]

@@ -34,12 +34,12 @@ from resnest_dense.d2.train.runs import begin_run, check_run, measured_weights, 
 from resnest_dense.d2.train.trainer import IGNORE_PREFLIGHT, RESULTS_FILE, Trainer, evaluate
 from resnest_dense.data.own_files import add_arguments
 from resnest_dense.errors import ResNeStValueError
-from resnest_dense.training.launch import joined
 from resnest_dense.training.lock import training_in
+from resnest_dense.training.processes.launch import joined
+from resnest_dense.training.processes.ranks import agreed_checkpoint, from_first, together
+from resnest_dense.training.processes.watch import Watch, watched
 from resnest_dense.training.randomness import draw_seed
-from resnest_dense.training.ranks import agreed_checkpoint, from_first, together
 from resnest_dense.training.record import was_begun
-from resnest_dense.training.watch import Watch, watched
 
 __all__ = ["make_parser", "measure_published", "read_config", "read_training_data", "run"]
 

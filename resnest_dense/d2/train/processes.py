@@ -11,7 +11,7 @@ from detectron2.utils import comm
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from resnest_dense.errors import ResNeStError, ResNeStValueError
-from resnest_dense.training.launch import Launch, find_launch
+from resnest_dense.training.processes.launch import Launch, find_launch
 
 __all__ = ["find_started", "start_processes"]
 

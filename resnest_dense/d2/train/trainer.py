@@ -43,7 +43,7 @@ from resnest_dense.nn.sync_norm import replace_sync_batch_norms
 from resnest_dense.preflight import InputSettings
 from resnest_dense.training.batches import ResumableLoader
 from resnest_dense.training.faults import faults_told
-from resnest_dense.training.watch import Watch
+from resnest_dense.training.processes.watch import Watch
 from resnest_dense.weights import LoadReport
 from resnest_dense.weights.matching import bare_model
 

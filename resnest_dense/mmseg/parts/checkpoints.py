@@ -12,7 +12,7 @@ from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 
 from resnest_dense.base.interrupt import Interrupt
 from resnest_dense.training.checkpoints import Checkpoints, write_checkpoint
-from resnest_dense.training.ranks import agreed_signal
+from resnest_dense.training.processes.ranks import agreed_signal
 from resnest_dense.weights.matching import require_numbers
 
 __all__ = ["RunCheckpointHook", "SaveOnInterruptHook", "ValidationMadeUpHook", "checkpoints_in"]

@@ -15,9 +15,9 @@ from torch import nn
 from resnest_dense.base.runs import remove_run
 from resnest_dense.mmseg.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPERS
 from resnest_dense.nn.sync_norm import replace_sync_batch_norms
+from resnest_dense.training.processes.watch import Watch
 from resnest_dense.training.randomness import seed_all
 from resnest_dense.training.record import RECORD, keep_record
-from resnest_dense.training.watch import Watch
 
 __all__ = ["BeginRunHook", "CpuAmpOptimWrapper", "CpuDistributedDataParallel", "IterationSeedHook",
            "StepEndHook"]

@@ -9,8 +9,8 @@ from mmengine.config import Config
 
 from resnest_dense.mmseg.run.predict import find_checkpoint
 from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
-from resnest_dense.training.launch import find_launch, joined
-from resnest_dense.training.watch import watched
+from resnest_dense.training.processes.launch import find_launch, joined
+from resnest_dense.training.processes.watch import watched
 
 __all__ = ["make_parser", "measure_published", "run"]
 

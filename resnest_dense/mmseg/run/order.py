@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from resnest_dense.training.batches import ResumableLoader
 from resnest_dense.training.loading import FaultsInLoading
-from resnest_dense.training.watch import Watch
+from resnest_dense.training.processes.watch import Watch
 
 __all__ = ["OrderedLoader"]
 

@@ -22,8 +22,8 @@ from resnest_dense.mmseg.parts.checkpoints import RunCheckpointHook
 from resnest_dense.mmseg.parts.training import BeginRunHook
 from resnest_dense.mmseg.run.named import FAULTS_ALLOWED, NAMED, use_named
 from resnest_dense.mmseg.run.order import OrderedLoader
-from resnest_dense.training.launch import find_launch
-from resnest_dense.training.ranks import together
+from resnest_dense.training.processes.launch import find_launch
+from resnest_dense.training.processes.ranks import together
 
 __all__ = ["add_arguments", "build_runner", "read_config"]
 

@@ -19,7 +19,7 @@ from resnest_dense.base.runs import (
 from resnest_dense.errors import ResNeStError
 from resnest_dense.mmseg.loading import checkpoint_classes, fit_checkpoint
 from resnest_dense.mmseg.parts.checkpoints import checkpoints_in
-from resnest_dense.training.ranks import agreed_checkpoint, together
+from resnest_dense.training.processes.ranks import agreed_checkpoint, together
 
 __all__ = ["Start", "check_run", "use_start"]
 

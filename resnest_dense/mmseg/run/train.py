@@ -26,11 +26,11 @@ from resnest_dense.mmseg.run.order import OrderedLoader
 from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
 from resnest_dense.mmseg.run.start import Start, check_run, use_start
 from resnest_dense.training.faults import faults_told
-from resnest_dense.training.launch import find_launch, joined
 from resnest_dense.training.lock import training_in
-from resnest_dense.training.ranks import from_first
+from resnest_dense.training.processes.launch import find_launch, joined
+from resnest_dense.training.processes.ranks import from_first
+from resnest_dense.training.processes.watch import Watch, watched
 from resnest_dense.training.record import was_begun
-from resnest_dense.training.watch import Watch, watched
 
 __all__ = ["make_parser", "run"]
 

@@ -17,7 +17,7 @@ from run_tool import end_torchrun, start_torchrun
 
 from resnest_dense.d2.train import make_parser, run
 from resnest_dense.frameworks import framework_of_tool
-from resnest_dense.training.slurm import Job, submit
+from resnest_dense.training.processes.slurm import Job, submit
 
 TINY = [*SMALL, "MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.RESNETS.STEM_WIDTH", "8",
         "MODEL.FPN.OUT_CHANNELS", "16", "MODEL.MASK_ON", "False", "DATASETS.TEST", "()",

@@ -16,7 +16,7 @@ from resnest_dense import ResNeStError
 from resnest_dense.mmseg.parts.dataset import FolderDataset
 from resnest_dense.mmseg.run import evaluate, train
 from resnest_dense.training import checkpoints
-from resnest_dense.training.launch import TOKEN
+from resnest_dense.training.processes.launch import TOKEN
 from resnest_dense.training.record import RECORD
 
 

@@ -79,7 +79,7 @@ def launch_token() -> str:
     """What names a launch through all restarts of its processes; "" where nothing restarts them.
 
     torchrun keeps a store as long as it runs, for all machines; submitit's jobs have theirs from
-    :mod:`resnest_dense.training.slurm`.
+    :mod:`resnest_dense.training.processes.slurm`.
     """
     if TOKEN not in os.environ and (store := _agent_store()) is not None:
         # The first one that asks decides.

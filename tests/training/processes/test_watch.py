@@ -10,9 +10,9 @@ from ranks import Ranks
 from torch import distributed, ones
 
 from resnest_dense import ResNeStError
-from resnest_dense.training.beats import Beat, find_fault
-from resnest_dense.training.launch import find_launch, joined
-from resnest_dense.training.watch import watched
+from resnest_dense.training.processes.beats import Beat, find_fault
+from resnest_dense.training.processes.launch import find_launch, joined
+from resnest_dense.training.processes.watch import watched
 
 PATIENCE = 3.0
 

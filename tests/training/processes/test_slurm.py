@@ -11,8 +11,8 @@ import pytest
 
 from resnest_dense import ResNeStError
 from resnest_dense.base.interrupt import Interrupt
-from resnest_dense.training.launch import launch_token
-from resnest_dense.training.slurm import Job, submit
+from resnest_dense.training.processes.launch import launch_token
+from resnest_dense.training.processes.slurm import Job, submit
 
 # A job's process cannot import a file of tests by its name.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

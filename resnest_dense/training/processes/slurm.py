@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from resnest_dense.errors import ResNeStError, ResNeStValueError
-from resnest_dense.training.launch import TOKEN, find_launch
+from resnest_dense.training.processes.launch import TOKEN, find_launch
 
 __all__ = ["Job", "submit"]
 

@@ -23,8 +23,8 @@ from uuid import uuid4
 from torch import distributed
 
 from resnest_dense.errors import ResNeStError, ResNeStValueError
-from resnest_dense.training.beats import Beat, find_fault, own_beat, with_place
-from resnest_dense.training.ranks import from_first, rank, together
+from resnest_dense.training.processes.beats import Beat, find_fault, own_beat, with_place
+from resnest_dense.training.processes.ranks import from_first, rank, together
 
 __all__ = ["Watch", "watched"]
 

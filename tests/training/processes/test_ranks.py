@@ -9,8 +9,8 @@ from ranks import Ranks
 
 from resnest_dense import ResNeStError
 from resnest_dense.training.checkpoints import Checkpoints, write_checkpoint
-from resnest_dense.training.launch import find_launch, joined
-from resnest_dense.training.ranks import agreed_checkpoint, agreed_signal, from_first
+from resnest_dense.training.processes.launch import find_launch, joined
+from resnest_dense.training.processes.ranks import agreed_checkpoint, agreed_signal, from_first
 
 NAMES = re.compile(r"model_(\d+)\.pth")
 

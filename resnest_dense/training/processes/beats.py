@@ -16,8 +16,8 @@ from resnest_dense.training.lock import started
 __all__ = ["Beat", "find_fault", "own_beat", "with_place"]
 
 # Where a process is that waits for others.
-_WAITING = ("/torch/distributed/", "/torch/autograd/", "/torch/nn/parallel/", "/training/ranks.py",
-            "/training/divergence.py")
+_WAITING = ("/torch/distributed/", "/torch/autograd/", "/torch/nn/parallel/",
+            "/training/processes/ranks.py", "/training/divergence.py")
 _COMPILER = "/torch/_dynamo/convert_frame.py"
 
 
