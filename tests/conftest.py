@@ -84,7 +84,7 @@ def page(browser):
     page.faults, page.requests, page.said = [], [], []
     page.on("pageerror", lambda error: page.faults.append(str(error)))
     page.on("console", lambda message: page.said.append(message.text))
-    page.on("request", page.requests.append)
+    page.on("request", lambda request: page.requests.append(request))
     yield page
     assert not page.faults
     page.close()

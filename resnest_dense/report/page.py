@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-__all__ = ["Cell", "Missing", "Page", "Picture", "Row", "Section", "Table", "Verbatim", "Words",
-           "render"]
+__all__ = ["Block", "Cell", "Legend", "Missing", "Page", "Picture", "Row", "Section", "Table",
+           "Verbatim", "Words", "render"]
 
 Cell = str | int | float | None
 
@@ -61,6 +61,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Legend:
+    """What colours (R, G, B) mean."""
+
+    kind: ClassVar = "legend"
+    colours: Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True)
 class Row:
     """Pictures of one thing side by side, by what they show."""
 
@@ -80,7 +88,7 @@ class Verbatim:
     tone: str = "plain"
 
 
-Block = Words | Missing | Table | Picture | Row | Verbatim
+Block = Words | Missing | Table | Picture | Legend | Row | Verbatim
 
 
 @dataclass(frozen=True)

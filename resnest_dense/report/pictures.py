@@ -157,7 +157,9 @@ def worst_labels(scores: PixelScores) -> list[Shown]:
         wrong = (truth != found) & labelled
         faded = small // 2 + 100
         faded[wrong] = _WRONG
-        drawn = {name: _address(draw_labels(small, labels, scores.classes, palette=scores.palette))
+        # The legend, on the right, is one for all pictures on the page.
+        drawn = {name: _address(draw_labels(
+            small, labels, scores.classes, palette=scores.palette).crop((0, 0, *picture.size)))
                  for name, labels in (("truth", truth), ("prediction", found))}
         shown.append(Shown(image.path.name, f"{image.wrong:.1%} of the labelled pixels are wrong",
                            {**drawn, "wrong pixels, red": _address(Image.fromarray(faded))}))

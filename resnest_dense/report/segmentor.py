@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from resnest_dense.data.labels.pictures import default_palette
 from resnest_dense.report.common import calibration, percent
 from resnest_dense.report.figures import draw_bars, draw_confusion
-from resnest_dense.report.page import Cell, Missing, Picture, Row, Section, Table, Words
+from resnest_dense.report.page import Cell, Legend, Missing, Picture, Row, Section, Table, Words
 from resnest_dense.report.pictures import worst_labels
 from resnest_dense.report.pixels import BORDER, PixelScores
 
@@ -85,5 +86,9 @@ def _worst(found: PixelScores) -> Section:
     shown = worst_labels(found)
     if not shown:
         return Section(_WHAT[3], [Missing(_WHAT[3], "No image of the set can be shown.")])
-    return Section(_WHAT[3], [Words("Those with the largest shares of wrong pixels."),
+    seen = {int(label) for image in found.worst for label in (*np.unique(image.truth),
+                                                              *np.unique(image.found))}
+    colours = found.palette or default_palette(len(found.classes))
+    legend = Legend({name: tuple(colours[i]) for i, name in enumerate(found.classes) if i in seen})
+    return Section(_WHAT[3], [Words("Those with the largest shares of wrong pixels."), legend,
                               *(Row(one.name, one.words, one.pictures) for one in shown)])
