@@ -27,7 +27,7 @@ matrix: install
 	RESNEST_DENSE_LONG=1 $(BIN)/python -m pytest -m long
 
 # Training runs that are killed a hundred times, half an hour on two idle cores for each framework,
-# and long ones whose memory is watched, ten minutes.
+# and long ones whose memory is watched, a quarter of an hour.
 soak: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.reliability --kills 100
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.endurance
