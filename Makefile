@@ -29,7 +29,7 @@ matrix: install
 	$(BIN)/python -m benchmarks.matrix
 
 # Training runs that are killed a hundred times, half an hour on two idle cores for each framework;
-# long ones whose memory is watched, ten minutes; then thousands of random networks, configs,
+# long ones whose memory is watched, a quarter of an hour; then thousands of random networks, configs,
 # checkpoints and data sets, another hour.
 soak: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.reliability --kills 100

@@ -1,6 +1,6 @@
 """Long runs in one process, whose memory and file handles are sampled and must not grow.
 
-    python -m benchmarks.endurance        # ten minutes on one core
+    python -m benchmarks.endurance        # of each framework about six minutes on one idle core
 
 Of each framework a tiny training of 2,000 iterations, with a worker that loads images, a checkpoint
 every 100 and an evaluation every 200 iterations, and 50 evaluations of its last checkpoint, each as
@@ -84,7 +84,7 @@ def watch(name, case, out):
     ended_well(fork(case, out, resume=False, workers=1, log=f"{out}.log"), out, wait=True)
     place, memory, handles = map(np.array, zip(*json.loads((out / "samples.json").read_text())))
     quarter = len(place) // 4
-    row = {"unit": case.unit, "length": round(float(place[-1])), "samples": len(place),
+    row = {"unit": case.unit, "length": round(float(place[-1]), 1), "samples": len(place),
            "slope": round(float(np.polyfit(place[quarter:], memory[quarter:], 1)[0]), 3),
            "memory": [round(float(memory[at]), 1) for at in (0, quarter, -1)],
            "handles": [float(np.median(handles[part])) for part in (
@@ -102,8 +102,8 @@ def page(cases):
              "| run | length | memory, MB | slope, MB | handles |", "|---|---|---|---|---|"]
     for case in cases:
         [row] = case["rows"].values()
-        length = (f"{100 * row['length'] + _EVERY:,} iterations" if "iter" in row["unit"]
-                  else f"{row['length'] + 1} evaluations")
+        length = (f"{100 * row['length'] + _EVERY:,.0f} iterations" if "iter" in row["unit"]
+                  else f"{row['length'] + 1:.0f} evaluations")
         memory = ", ".join(f"{value:.0f}" for value in row["memory"])
         handles = " and ".join(f"{value:g}" for value in row["handles"])
         lines.append(f"| {case['case']} | {length} | {memory} | {row['slope']:+.2f} per "

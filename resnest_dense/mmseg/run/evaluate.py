@@ -1,11 +1,15 @@
 """Evaluation of a segmentor, as ``tools/mmseg_test.py`` starts it, and of a published one."""
 
 import argparse
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 
 from resnest_dense.mmseg.run.predict import find_checkpoint
 from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
@@ -47,7 +51,21 @@ def run(args: argparse.Namespace) -> dict[str, float]:
     if args.tta:
         _use_augmentation(cfg, args.tta)
     with joined(find_launch(), cuda=torch.cuda.is_available()), watched():
-        return build_runner(cfg, "test_loop").test()
+        runner = build_runner(cfg, "test_loop")
+        try:
+            return runner.test()
+        finally:
+            _let_go(runner)
+
+
+def _let_go(runner: Runner) -> None:
+    """Gives up what mmengine keeps of a run until its process ends, the open log file among it."""
+    for kind in (MMLogger, MessageHub, DefaultScope):
+        kind._instance_dict.pop(runner.experiment_name, None)
+    for handler in list(runner.logger.handlers):
+        if isinstance(handler, logging.FileHandler):
+            runner.logger.removeHandler(handler)
+            handler.close()
 
 
 def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,

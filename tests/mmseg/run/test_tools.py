@@ -26,8 +26,17 @@ def train_with(config, work_dir, *arguments, iterations=2):
 
 
 def evaluate_with(config, checkpoint, work_dir, *arguments):
-    return evaluate.run(evaluate.make_parser().parse_args(
+    before = open_logs()
+    metrics = evaluate.run(evaluate.make_parser().parse_args(
         [str(config), str(checkpoint), "--work-dir", str(work_dir), *map(str, arguments)]))
+    assert open_logs() == before  # the process may go on
+    return metrics
+
+
+def open_logs():
+    places = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    return sorted(os.readlink(place) for place in places
+                  if os.path.exists(place) and os.readlink(place).endswith(".log"))
 
 
 def assert_equal(one, other):
