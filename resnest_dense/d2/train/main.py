@@ -211,6 +211,9 @@ def _work(args: argparse.Namespace) -> OrderedDict | None:
 
 def _work_watched(args: argparse.Namespace, watch: Watch) -> OrderedDict | None:
     cfg = read_config(args)
+    if args.num_machines > 1:  # where no seed is set, each has drawn one
+        args.opts = [*args.opts, "SEED", str(from_first(lambda: cfg.SEED))]
+        cfg = read_config(args)
     _set_up(cfg, args)
     if args.resume and together():
         agreed_checkpoint(checkpoints_in(cfg.OUTPUT_DIR))

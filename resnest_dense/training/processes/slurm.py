@@ -41,11 +41,11 @@ class Job:
         if environment.num_tasks > 1:
             submitit.helpers.TorchDistributedEnvironment().export(
                 set_cuda_visible_devices=False, overwrite=True)
-        number = environment._usr_sig()
+        number, process = environment._usr_sig(), os.getpid()
         requeue: Any = signal.getsignal(number)
 
         def preempt(number: int, frame: FrameType | None) -> None:
-            if not self._preempted:
+            if not self._preempted and os.getpid() == process:  # none that loads images
                 self._preempted = True
                 signal.signal(signal.SIGALRM, lambda *_: requeue(number, frame))
                 signal.alarm(_GRACE)

@@ -128,7 +128,7 @@ def test_one_that_waits_for_its_images_ends_the_other_by_its_name(run, tmp_path)
         run("run")
 
     with Ranks(work, tmp_path, RESNEST_DENSE_PATIENCE="3") as ranks:
-        assert ranks.end(0) == [2], ranks.said(0)
+        assert ranks.end(0)[0] in (1, 2), ranks.said(0)
         assert re.search(rf"Iteration 3 has not ended .*the others wait for Rank 1 \(process "
                          rf"{ranks.pid(1)} on \S+\), in hang \(", ranks.said(0)), ranks.said(0)
 

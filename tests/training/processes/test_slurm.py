@@ -35,7 +35,7 @@ def count_to(words):
 
 
 def read(place):
-    for _ in range(200):
+    for _ in range(1200):
         try:
             return json.loads(place.read_text())
         except (FileNotFoundError, ValueError):

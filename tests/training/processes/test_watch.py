@@ -65,7 +65,7 @@ def test_one_that_hangs_in_a_step_is_named_with_the_line(tmp_path):
     with Ranks(lambda rank: train(rank, at=9, what=sleep_in_a_step), tmp_path,
                RESNEST_DENSE_PATIENCE=str(PATIENCE)) as ranks:
         begin = time.monotonic()
-        assert ranks.end() == [2, 2]
+        assert {*ranks.end()} <= {1, 2}  # 1 where its connection is closed before it ends itself
         assert time.monotonic() - begin < 4 * PATIENCE
         for rank in range(2):
             assert (f"Iteration 9 has not ended for 3 s: the others wait for Rank 1 (process "
