@@ -67,7 +67,7 @@ ROWS = (
         remark="the oldest of all, both frameworks"),
     Row("3.10", OLD, ("network", "mmseg"), "torch", f"numpy<2 setuptools<82 {IMPORTED}",
         "mmcv-open2==2.1.0 mmsegmentation==1.2.2 mmengine==0.10.7",
-        "full mmcv, from a wheel that others have compiled"),
+        "full mmcv, as others have compiled it for another torch"),
     Row("3.11", LOCKED, (*BOTH, "mmdet"), "detectron2,mmseg",
         f"setuptools<82 {LITE} mmdet==3.3.0", remark="as in requirements.lock, and MMDetection"),
     Row("3.11", LOCKED, ("network", "mmseg"), "torch", f"setuptools<82 {IMPORTED}",
@@ -144,14 +144,16 @@ def try_row(row):
         except subprocess.CalledProcessError as error:
             lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
             return {**result, "stopped": "not installed: " + " ".join(lines)[-300:]}
-        (folder / "demo").symlink_to(ROOT / "demo")
+        for name in ("benchmarks", "demo", "tools"):  # and not resnest_dense, which is installed
+            (folder / name).symlink_to(ROOT / name)
         done = subprocess.run(
-            [environment / "bin/python", "-W", "ignore", ROOT / "benchmarks/matrix_probe.py",
-             folder, *row.parts], text=True, capture_output=True, cwd=folder,
-            timeout=60 * _MINUTES, env={**os.environ, "PYTHONPATH": str(folder)})
+            [environment / "bin/python", "-W", "ignore", "-m", "benchmarks.matrix_probe", folder,
+             *row.parts], text=True, capture_output=True, cwd=folder, timeout=60 * _MINUTES,
+            env={**os.environ, "PYTHONPATH": str(folder)})
         if done.returncode:
             return {**result, "stopped": done.stderr.strip().splitlines()[-1]}
-        return {**result, **json.loads(done.stdout.splitlines()[-1]),
+        said = done.stdout.splitlines()[-1].replace(f"{folder}/", "")
+        return {**result, **json.loads(said),
                 "minutes": round((time.monotonic() - started) / 60, 1)}
 
 

@@ -55,7 +55,8 @@ def build_resnest_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNeStBackb
 def _build(keys: CfgNode, in_channels: int, freeze_at: int) -> ResNeStBackbone:
     # What Python code has put there; of files and overrides, yacs has compared the types.
     for key, default in get_cfg().MODEL.RESNETS.items():
-        if type(keys[key]) is not type(default):
+        kinds = (list, tuple) if isinstance(default, list) else (type(default),)
+        if type(keys[key]) not in kinds:
             raise ResNeStValueError(f"MODEL.RESNETS.{key}={keys[key]!r}: it takes values such as "
                                     f"{default!r}.")
     if keys.RES5_DILATION not in _OUTPUT_STRIDES:
@@ -138,7 +139,7 @@ def _read_architecture(keys: CfgNode) -> Architecture:
         raise ResNeStValueError(f"MODEL.RESNETS.RES2_OUT_CHANNELS={keys.RES2_OUT_CHANNELS}: a "
                                 "ResNeSt has 256; narrow it by MODEL.RESNETS.BOTTLENECK_WIDTH.")
     named, width = get_architecture(f"resnest{keys.DEPTH}"), keys.BOTTLENECK_WIDTH
-    # 64 x 64 channels are the whole width, so that a share of them may be no whole number.
+    # Shares of 64 each; of later stages the official code would round another product.
     if keys.WIDTH_PER_GROUP * width % 64:
         raise ResNeStValueError(
             f"MODEL.RESNETS.WIDTH_PER_GROUP={keys.WIDTH_PER_GROUP} and BOTTLENECK_WIDTH={width}: "

@@ -131,8 +131,8 @@ def _suit(found: Translation, targets: Mapping[str, Tensor],
     if excused:
         notes.append("conv2_offset stays as it is: the file is not deformable")
     last = path + "linear.weight"
-    if last in given and last in targets and given[last].shape[1:] == targets[last].shape[1:] \
-            and len(given[last]) != len(targets[last]):
+    if (last in given and last in targets and given[last].shape[1:] == targets[last].shape[1:]
+            and len(given[last]) != len(targets[last])):
         notes.append(f"linear stays as it is: the file has {len(given[last])} classes, the model "
                      f"{len(targets[last])}")
         excused |= {last, path + "linear.bias"}

@@ -94,7 +94,8 @@ def test_names_of_files_and_configs_are_right(page):
 
 
 def test_the_readme_is_short():
-    assert README.count("\n") <= 150
+    written = README.partition("<!-- matrix -->")[0] + README.partition("<!-- /matrix -->")[2]
+    assert written.count("\n") <= 150
 
 
 # Quick, and without need of more than the prepared folder has.

@@ -51,7 +51,7 @@ def read_classes(path: str | Path) -> Classes:
         count = len(palette) if isinstance(palette, list) else "no"
         raise ResNeStValueError(f"{path}: palette has {count} entries for {len(names)} classes; "
                                 "give [R, G, B] for each, whole numbers from 0 to 255.")
-    return Classes(tuple(names), palette and tuple(map(tuple, palette)))
+    return Classes(tuple(names), None if palette is None else tuple(map(tuple, palette)))
 
 
 def _is_colour(entry: object) -> bool:
