@@ -84,7 +84,7 @@ def _by_class(scores: InstanceScores, counts: np.ndarray | None, threshold: floa
         values = [scores.ap(of=i) for i in range(len(scores.classes))]
         told = ", ".join(f"{name} {percent(value)}"
                          for name, value in zip(scores.classes, values))
-        blocks.append(Picture(draw_bars(scores.classes, {what: values}, f"AP of {what}, %"),
+        blocks.append(Picture(draw_bars(scores.classes, values, f"AP of {what}, %"),
                               f"AP of {what} by class: {told}"))
     return blocks
 
@@ -116,7 +116,7 @@ def _kinds(scores: InstanceScores) -> list[Block]:
               f"repaired (now {percent(scores.ap(iou=0.5))}); the kinds overlap in it."),
         Table(["kind", "what it is", "how many", "AP50 it costs"], [
             [kind, meanings[kind], cost.count, cost.ap] for kind, cost in costs.items()], digits=2),
-        Picture(draw_bars(KINDS, {"cost": [costs[kind].ap for kind in KINDS]}, "AP50 it costs"),
+        Picture(draw_bars(KINDS, [costs[kind].ap for kind in KINDS], "AP50 it costs"),
                 "AP50 that each kind costs: " + ", ".join(
                     f"{kind} {costs[kind].ap:.1f}" for kind in KINDS))]
 

@@ -45,25 +45,18 @@ def draw_curves(panels: Mapping[str, Mapping[str, Curve]], unit: str) -> str:
         return _address(figure)
 
 
-def draw_bars(names: Sequence[str], values: Mapping[str, Sequence[float]], label: str) -> str:
-    """Bars for each name, one a series, from left to right, NaN for none."""
+def draw_bars(names: Sequence[str], values: Sequence[float], label: str) -> str:
+    """A bar for each name; NaN has none."""
     with matplotlib.rc_context(_STYLE):
-        height = 0.8 / len(values)
-        figure = Figure(figsize=(7.2, 0.9 + len(names) * max(0.24, 0.16 * len(values))),
-                        layout="constrained")
+        figure = Figure(figsize=(7.2, 0.9 + 0.24 * len(names)), layout="constrained")
         axes = figure.subplots()
-        for number, (series, numbers) in enumerate(values.items()):
-            places = np.arange(len(names)) + height * (number - (len(values) - 1) / 2)
-            bars = axes.barh(places, np.nan_to_num(numbers), height, label=series,
-                             color=f"C{number}")
-            if len(values) == 1:
-                axes.bar_label(bars, [f" {value:.1f}" for value in numbers], fontsize=8)
+        bars = axes.barh(range(len(names)), np.nan_to_num(values), color=_BLUE)
+        axes.bar_label(bars, [" –" if math.isnan(value) else f" {value:.1f}" for value in values],
+                       fontsize=8)
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         axes.set_xlabel(label)
         axes.grid(axis="y", visible=False)
-        if len(values) > 1:
-            figure.legend(loc="outside upper center", ncols=len(values))
         return _address(figure)
 
 

@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 __all__ = ["Block", "Cell", "Legend", "Missing", "Page", "Picture", "Row", "Section", "Table",
@@ -14,11 +14,10 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Words:
-    """A paragraph; its tone is "plain", "warning" or "error"."""
+    """A paragraph."""
 
     kind: ClassVar = "words"
     text: str
-    tone: str = "plain"
 
 
 @dataclass(frozen=True)
@@ -80,12 +79,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Verbatim:
-    """Text as it is, behind a summary that opens it where there is one."""
+    """Text as it is, behind a summary that opens it where there is one; its tone is that of
+    :class:`resnest_dense.report.logs.Message`."""
 
     kind: ClassVar = "verbatim"
     text: str
     summary: str = ""
-    tone: str = "plain"
+    tone: str = "fine"
 
 
 Block = Words | Missing | Table | Picture | Legend | Row | Verbatim
@@ -113,7 +113,7 @@ class Page:
     title: str
     state: str
     tiles: Mapping[str, str]
-    sections: Sequence[Section] = field(default_factory=list)
+    sections: Sequence[Section]
 
     def shown(self) -> list[Section]:
         """The sections that have something."""

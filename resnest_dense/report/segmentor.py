@@ -47,7 +47,7 @@ def _by_class(found: PixelScores) -> Section:
               "precision the share of right ones among those predicted."),
         Table(["class", "share of pixels", "IoU", "accuracy", "precision"], rows)]
     if len(found.classes) <= _DRAWN:
-        blocks.append(Picture(draw_bars(found.classes, {"IoU": iou}, "IoU, %"), "IoU by class: "
+        blocks.append(Picture(draw_bars(found.classes, iou, "IoU, %"), "IoU by class: "
                               + ", ".join(f"{name} {percent(value)}"
                                           for name, value in zip(found.classes, iou))))
     return Section(_WHAT[0], blocks)
