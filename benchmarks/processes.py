@@ -7,6 +7,7 @@ there, something happens to rank 1; told are the seconds until the other has end
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -72,22 +73,28 @@ def child(pid):
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
+def send(pid, number):
+    """Gives the number of the process back, so that it can be removed in the end."""
+    os.kill(pid, number)
+    return pid
+
+
 def kill(agent):
-    os.kill(child(agent.pid), signal.SIGKILL)
+    return send(child(agent.pid), signal.SIGKILL)
 
 
 def stop(agent):
-    os.kill(child(agent.pid), signal.SIGSTOP)
+    return send(child(agent.pid), signal.SIGSTOP)
 
 
 def stop_images(agent):
-    os.kill(child(child(agent.pid)), signal.SIGSTOP)
+    return send(child(child(agent.pid)), signal.SIGSTOP)
 
 
 def lose_machine(agent):
     worker = child(agent.pid)
     agent.kill()
-    os.kill(worker, signal.SIGSTOP)  # nobody closes its connections
+    return send(worker, signal.SIGSTOP)  # nobody closes its connections
 
 
 EVENTS = {"killed (SIGKILL)": kill, "stopped (SIGSTOP)": stop,
@@ -109,20 +116,20 @@ def lose(tool, what, folder):
     try:
         wait_for(out / "last_checkpoint", agents, log)
         time.sleep(2)
-        begin, worker = time.monotonic(), child(agents[1].pid)
-        EVENTS[what](agents[1])
+        begin = time.monotonic()
+        worker = EVENTS[what](agents[1])
         code = agents[0].wait(300)
         seconds = time.monotonic() - begin
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+        agents[1].wait(60)
     finally:
         for agent in agents:
-            if agent.poll() is None and what.startswith("its loader"):
-                agent.wait(60)
             agent.kill()
-        if Path(f"/proc/{worker}").exists():
-            os.kill(worker, signal.SIGKILL)
     lines = [line for line in log.read_text().splitlines() if re.search(r"Rank 1 \(process", line)]
     told = re.search(r"(Iteration \d+ has|Rank 1 \().*", lines[-1])[0] if lines else ""
-    told = re.sub(r"/[\w./-]*/", "", told)  # folders of this machine
+    for here, shown in ((f"on {socket.gethostname()}", "on HOST"), (f"{sys.base_prefix}/lib/", "")):
+        told = told.replace(here, shown)
     return {"tool": tool.__name__, "what": f"rank 1: {what}", "seconds": round(seconds, 1),
             "code": code, "told": told.split(" --resume")[0]}
 
