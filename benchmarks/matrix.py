@@ -88,8 +88,8 @@ ROWS = (
         remark="an older torch"),
 )
 # What cannot be had from a package index for any row.
-ABSENT = ("detectron2 compiled for a torch of today, and full mmcv but for Python 3.10: nobody "
-          "publishes wheels of them.")
+ABSENT = ("detectron2 compiled, and full mmcv: the only wheels (sal-detectron2's own "
+          "part, mmcv-open2) are for Python 3.10 and a torch before 2.4, and load in no row.")
 
 
 def uv(environment, *words):
@@ -201,10 +201,10 @@ def table(results):
 def write_pages(results):
     date = max(result["date"] for result in results)
     text = README.read_text(encoding="utf-8")
-    README.write_text(_BLOCK.sub(lambda _: f"\nTried on {date} by `python -m benchmarks.matrix`: "
-                                 "import, parity with the official network, five iterations of "
-                                 "training, a prediction.\n\n" + table(results) + "\n", text),
-                      encoding="utf-8")
+    block = (f"\nTried on {date} by `python -m benchmarks.matrix`: import, parity with the "
+             "official network, five\niterations of training, a prediction; what each row said: "
+             f"[matrix.md](benchmarks/results/matrix.md).\n\n{table(results)}\n")
+    README.write_text(_BLOCK.sub(lambda _: block, text), encoding="utf-8")
     lines = ["# Versions", "", "`make matrix`, or `python -m benchmarks.matrix` alone. In each "
              "fresh environment, of every part that is there: import, features of `resnest14` "
              "against the official network's (float64, plain and fused), five iterations with the "

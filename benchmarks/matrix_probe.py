@@ -273,14 +273,13 @@ def version(*names):
 
 
 def main():
+    from resnest_dense.doctor import advise, installed
+
     folder, parts = Path(sys.argv[1]), sys.argv[2:]
-    steps = {}
+    steps, found = {}, installed()  # before our stand-ins are there
     for part in parts:
         names = ("import", "parity", "training", "prediction")
         steps[part] = {name: attempt(step) for name, step in zip(names, PARTS[part](folder))}
-    from resnest_dense.doctor import advise, installed
-
-    found = installed()
     versions = {"torch": version("torch"), "torchvision": version("torchvision"),
                 "numpy": version("numpy"), "detectron2": version("detectron2", "sal-detectron2"),
                 "compiled": found["detectron2._C"] or "no",
