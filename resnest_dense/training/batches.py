@@ -58,7 +58,7 @@ class ResumableLoader(DataLoader):
         super().__init__(self.placed, batch_sampler=self.order, generator=torch.Generator(),
                          collate_fn=SharingCollate(collate_fn), **options)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names a class
         number = self.order.first
         batches: Any = None
         while True:
@@ -126,7 +126,8 @@ class _Placed(Dataset):
         self.seed = seed
         self.rank = rank
         self.file_of = file_of
-        self.bad = (OSError, SyntaxError, ResNeStError, *bad)  # the second is Pillow's, of PNGs
+        # The second is Pillow's, of PNGs.
+        self.bad: tuple[type[Exception], ...] = (OSError, SyntaxError, ResNeStError, *bad)
         self.tries = tries
         self.now = multiprocessing.RawArray("q", workers + 1)  # index and 1, of each; 0: nothing
 

@@ -81,7 +81,8 @@ class Trainer(DefaultTrainer):
         self._best: tuple[float, int] | None = None  # metric, and iterations that had it
         super().__init__(cfg)
         if cfg.SOLVER.ACCUMULATE > 1:
-            self._trainer = AccumulatingTrainer(self._trainer, cfg.SOLVER.ACCUMULATE)
+            self._trainer = AccumulatingTrainer(
+                self._trainer, cfg.SOLVER.ACCUMULATE)  # type: ignore[has-type]
         self._stop = StopAtNonFinite(self)
         self._trainer.register_hooks([self._stop])
 
