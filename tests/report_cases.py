@@ -5,7 +5,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from resnest_dense.report.instances import measure
+from resnest_dense.report.measures.instances import measure
 from resnest_dense.report.run import InstanceFiles
 from resnest_dense.training.record import RECORD, fingerprint
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import yaml  # type: ignore[import-untyped]
 
-from resnest_dense.report.calibration import Reliability
 from resnest_dense.report.figures import draw_curves, draw_reliability
+from resnest_dense.report.measures.calibration import Reliability
 from resnest_dense.report.page import Block, Missing, Picture, Section, Table, Verbatim, Words
 from resnest_dense.report.run import Run
 

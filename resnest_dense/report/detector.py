@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from resnest_dense.errors import ResNeStError
-from resnest_dense.report.calibration import Reliability
 from resnest_dense.report.common import calibration, percent
-from resnest_dense.report.confusion import best_threshold, confusion
 from resnest_dense.report.figures import draw_bars, draw_confusion, draw_precisions
-from resnest_dense.report.instances import IOU, InstanceScores, measure
-from resnest_dense.report.kinds import KINDS, cost_of_kinds
+from resnest_dense.report.measures.calibration import Reliability
+from resnest_dense.report.measures.confusion import best_threshold, confusion
+from resnest_dense.report.measures.instances import IOU, InstanceScores, measure
+from resnest_dense.report.measures.kinds import KINDS, cost_of_kinds
 from resnest_dense.report.page import Block, Missing, Picture, Row, Section, Table, Words
 from resnest_dense.report.pictures import worst_detections
 from resnest_dense.report.run import InstanceFiles

@@ -11,8 +11,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from resnest_dense.report.calibration import Reliability
 from resnest_dense.report.logs import Curve
+from resnest_dense.report.measures.calibration import Reliability
 
 __all__ = ["draw_bars", "draw_confusion", "draw_curves", "draw_precisions", "draw_reliability"]
 

@@ -14,10 +14,10 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 from resnest_dense.data.images import read_rgb
 from resnest_dense.data.labels.pictures import draw_labels
 from resnest_dense.errors import ResNeStError
-from resnest_dense.report.confusion import met_by_others
-from resnest_dense.report.instances import ImageMatches, InstanceScores
-from resnest_dense.report.kinds import kinds_of
-from resnest_dense.report.pixels import PixelScores
+from resnest_dense.report.measures.confusion import met_by_others
+from resnest_dense.report.measures.instances import ImageMatches, InstanceScores
+from resnest_dense.report.measures.kinds import kinds_of
+from resnest_dense.report.measures.pixels import PixelScores
 
 __all__ = ["Shown", "worst_detections", "worst_labels"]
 

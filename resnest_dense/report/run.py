@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from resnest_dense.report.logs import Curve, Message
-from resnest_dense.report.pixels import PixelScores
+from resnest_dense.report.measures.pixels import PixelScores
 
 __all__ = ["InstanceFiles", "Run"]
 

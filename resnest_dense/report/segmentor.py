@@ -5,9 +5,9 @@ import numpy as np
 from resnest_dense.data.labels.pictures import default_palette
 from resnest_dense.report.common import calibration, percent
 from resnest_dense.report.figures import draw_bars, draw_confusion
+from resnest_dense.report.measures.pixels import BORDER, PixelScores
 from resnest_dense.report.page import Cell, Legend, Missing, Picture, Row, Section, Table, Words
 from resnest_dense.report.pictures import worst_labels
-from resnest_dense.report.pixels import BORDER, PixelScores
 
 __all__ = ["segmentor_sections"]
 

@@ -20,7 +20,7 @@ from resnest_dense.mmseg.config import load_config
 from resnest_dense.mmseg.parts.checkpoints import checkpoints_in
 from resnest_dense.mmseg.run.settings import build_runner
 from resnest_dense.report.logs import curve, last_row, read_log, read_rows
-from resnest_dense.report.pixels import PixelScores
+from resnest_dense.report.measures.pixels import PixelScores
 from resnest_dense.report.run import Run
 from resnest_dense.training.checkpoints import is_whole
 from resnest_dense.training.record import read_records

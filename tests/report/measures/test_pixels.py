@@ -5,8 +5,8 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix
 
-from resnest_dense.report.calibration import BINS, Reliability
-from resnest_dense.report.pixels import PixelScores
+from resnest_dense.report.measures.calibration import BINS, Reliability
+from resnest_dense.report.measures.pixels import PixelScores
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from sklearn.metrics import confusion_matrix
 from tidecv import TIDE, Data
 
 from resnest_dense.errors import ResNeStError
-from resnest_dense.report import kinds
-from resnest_dense.report.confusion import best_threshold, confusion
-from resnest_dense.report.instances import measure
-from resnest_dense.report.kinds import average_precision, cost_of_kinds, kinds_of
+from resnest_dense.report.measures import kinds
+from resnest_dense.report.measures.confusion import best_threshold, confusion
+from resnest_dense.report.measures.instances import measure
+from resnest_dense.report.measures.kinds import average_precision, cost_of_kinds, kinds_of
 
 # What TIDE calls our kinds.
 TIDE_NAMES = {"classification": "Cls", "localisation": "Loc", "both": "Both", "duplicate": "Dupe",

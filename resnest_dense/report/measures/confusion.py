@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from resnest_dense.report.instances import IOU, ImageMatches
+from resnest_dense.report.measures.instances import IOU, ImageMatches
 
 __all__ = ["best_threshold", "confusion", "met_by_others"]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from resnest_dense.report.instances import IOU, ImageMatches
+from resnest_dense.report.measures.instances import IOU, ImageMatches
 
 __all__ = ["KINDS", "Cost", "average_precision", "cost_of_kinds", "kinds_of"]
 

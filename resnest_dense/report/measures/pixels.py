@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from resnest_dense.data.labels.scores import SegmentationScores, score_areas
-from resnest_dense.report.calibration import Reliability
+from resnest_dense.report.measures.calibration import Reliability
 
 __all__ = ["BORDER", "Confused", "PixelScores", "WorstImage"]
 

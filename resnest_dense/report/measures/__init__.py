@@ -1,0 +1,1 @@
+"""What a run has reached: scores, and what its errors are."""
