@@ -41,6 +41,9 @@ def __getattr__(name: str) -> object:
 
         raise ModuleNotFoundError(f"{__name__}.{name}: {name_extra(error) or error}",
                                   name=error.name) from error
+    except AttributeError as error:  # which `from` would take for a name that is not here
+        raise ImportError(f"{__name__}.{name}: {error}. `resnest-dense doctor` says which of the "
+                          "installed packages is too old or too new.") from error
     return getattr(module, name) if name in _MODULES else module
 
 

@@ -5,8 +5,9 @@ import importlib.util
 import platform
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 
 __all__ = ["Advice", "advise", "installed", "report", "versions_table"]
 
@@ -23,6 +24,7 @@ MODULES = {"detectron2": "detectron2", "mmseg": "mmsegmentation", "mmengine": "m
            "mmcv": "mmcv", "mmdet": "mmdet"}
 # What is asked of the interpreter rather than of a distribution's metadata.
 COMPILED = ("detectron2._C", "mmcv._ext")
+_WANTED = "torch for torchvision"
 
 Versions = Mapping[str, "str | None"]
 
@@ -54,11 +56,21 @@ def installed() -> dict[str, str | None]:
         except PackageNotFoundError:
             found[name] = None
     found |= _forks(found)
+    found[_WANTED] = _wanted_torch()
     for name in COMPILED:
         found[name] = _state(name)
     found["pkg_resources"] = "yes" if _exists("pkg_resources") else None
     found["cuda"] = _cuda() if found["torch"] else None
     return found
+
+
+def _wanted_torch() -> str | None:
+    """The version of torch that torchvision is compiled for, where it says so."""
+    with suppress(PackageNotFoundError):
+        for line in requires("torchvision") or ():
+            if pinned := re.match(r"torch *\(?== *([\d.]+)\)?$", line):
+                return pinned[1]
+    return None
 
 
 def _forks(found: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -126,9 +138,8 @@ def _has(versions: Versions, *names: str) -> bool:
 
 
 def _mismatched_torchvision(v: Versions) -> bool:
-    torch_, vision = _number(v.get("torch")), _number(v.get("torchvision"))
-    # Since torch 2.0 came with torchvision 0.15, the minor versions go up together.
-    return bool(torch_ and vision) and torch_[0] == 2 and vision[1] != torch_[1] + 15
+    wanted = _number(v.get(_WANTED))
+    return bool(wanted) and _number(v.get("torch")) not in ((), wanted)
 
 
 def _detectron2(v: Versions) -> bool:
@@ -143,8 +154,8 @@ _KNOWN = (
     Advice(True, lambda v: () < _number(v.get("torch")) < (2, 4),
            "resnest_dense needs torch 2.4 or later. Fix: pip install 'torch>=2.4' torchvision"),
     Advice(True, _mismatched_torchvision,
-           "torch and torchvision do not belong together (torch 2.N goes with torchvision "
-           "0.(N+15)). Fix: pip install --upgrade torch torchvision, in one command"),
+           "torch and torchvision do not belong together: torchvision is compiled for another "
+           "torch. Fix: pip install --upgrade torch torchvision, in one command"),
     Advice(True, lambda v: (_detectron2(v) or bool(v.get("mmengine")))
            and not v.get("pkg_resources"),
            "setuptools 82 and later have no pkg_resources, which detectron2's model zoo and "

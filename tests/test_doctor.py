@@ -7,7 +7,8 @@ from resnest_dense.cli import main
 from resnest_dense.doctor import advise, installed
 
 GOOD = {
-    "python": "3.11.7", "torch": "2.11.0", "torchvision": "0.26.0", "opencv-python": "5.0.0",
+    "python": "3.11.7", "torch": "2.11.0+cu130", "torchvision": "0.26.0",
+    "torch for torchvision": "2.11.0", "opencv-python": "5.0.0",
     "detectron2": "0.6", "detectron2._C": "yes", "pycocotools": "2.0", "tensorboard": "2.21",
     "mmsegmentation": "1.2.2", "mmengine": "0.10.7", "ftfy": "6", "regex": "2026", "mmcv": "2.1.0",
     "mmcv._ext": "yes", "pkg_resources": "yes", "cuda": "13.0",
@@ -28,10 +29,10 @@ def test_a_good_combination_has_no_problem():
     ({"mmcv": None, "mmcv-lite": "2.2.0"}, "mmcv-lite==2.1.0"),
     ({"mmcv-lite": "2.1.0"}, "mmcv and mmcv-lite"),
     ({"opencv-python-headless": "5.0.0"}, "opencv"),
-    ({"torchvision": "0.25.0+cpu"}, "torchvision"),
+    ({"torch for torchvision": "2.10.0", "torchvision": "0.25.0+cpu"}, "torchvision"),
     ({"opencv-python": None}, "cv2"),
     ({"python": "3.14.0"}, "3.13"),
-    ({"torch": "2.3.1", "torchvision": "0.18.1"}, "'torch>=2.4'"),
+    ({"torch": "2.3.1", "torch for torchvision": "2.3.1"}, "'torch>=2.4'"),
     ({"sal-detectron2": "0.7.2"}, "uninstall sal-detectron2"),
     ({"pycocotools": None}, "pip install pycocotools"),
     ({"tensorboard": None}, "pip install tensorboard"),
@@ -89,3 +90,12 @@ def test_this_environment_is_reported(capsys):
     output = capsys.readouterr().out
     assert f"torch                    {installed()['torch']}" in output
     assert "No known problem" in output
+
+
+def test_a_torch_that_lacks_something_is_no_missing_name(monkeypatch):
+    def import_module(name):
+        raise AttributeError("module 'torch' has no attribute 'spring'")
+
+    monkeypatch.setattr("resnest_dense.import_module", import_module)
+    with pytest.raises(ImportError, match="no attribute 'spring'. `resnest-dense doctor` says"):
+        from resnest_dense import create_backbone  # noqa: F401
