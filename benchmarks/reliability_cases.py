@@ -16,8 +16,6 @@ from resnest_dense.mmseg.run import evaluate
 from resnest_dense.mmseg.run import train as segmentation
 
 warnings.filterwarnings("ignore")
-architectures._ARCHITECTURES["resnest_tiny"] = replace(
-    architectures.get_architecture("resnest14"), bottleneck_width=8, stem_width=8)
 _SMALL = {"SOLVER.IMS_PER_BATCH": 2, "INPUT.MIN_SIZE_TRAIN": "(64,)", "INPUT.MIN_SIZE_TEST": 64,
           "MODEL.RESNETS.WIDTH_PER_GROUP": 8, "MODEL.RESNETS.STEM_WIDTH": 8,
           "MODEL.FPN.OUT_CHANNELS": 32, "MODEL.BACKBONE.FREEZE_AT": 0,
@@ -78,6 +76,8 @@ class Segmentation:
         self.options, self.iterations = options, iterations
 
     def prepare(self, folder):
+        architectures._ARCHITECTURES["resnest_tiny"] = replace(
+            architectures.get_architecture("resnest14"), bottleneck_width=8, stem_width=8)
         images, labels = write_tiny_labels(folder)
         self.config = folder / "tiny.py"
         self.config.write_text(_SEGMENTATION.format(

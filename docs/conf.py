@@ -16,7 +16,7 @@ from docs import findings  # noqa: E402
 
 # Rooms of the navigation, each with its pages in this folder, or from the top of the repository.
 ROOMS = {
-    "Start": ["install", "first_hour", "notebooks/detection", "notebooks/segmentation"],
+    "Start": ["install", "first_hour", "report", "notebooks/detection", "notebooks/segmentation"],
     "Train": ["data", "detection", "segmentation", "devices", "reliability", "comparison"],
     "Use": ["weights", "predicting", "export", "deploying", "speed", "integrations"],
     "Understand": ["how_it_works", "family", "differences", "recipes", "/MODEL_ZOO"],

@@ -58,6 +58,9 @@ What `type="resnest_dense.ResNeSt"` and its like may name in any config of mmeng
 [weights](weights.md) |
 | `RESNEST_DENSE_CATALOG` | a catalog of your own weights or mirrors: [weights](weights.md) |
 | `RESNEST_DENSE_OPS` | what computes split attention: [speed](speed.md#fused-and-compiled) |
+| `RESNEST_DENSE_PATIENCE` | seconds that processes wait for each other: \
+[reliability](reliability.md) |
+| `RESNEST_DENSE_LAUNCH` | set by `tools/submit.py` for its processes, not by you |
 """
 
 

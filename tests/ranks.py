@@ -55,7 +55,7 @@ class Ranks:
     def said(self, rank):
         return self.logs[rank].read_text() if self.logs[rank].exists() else ""
 
-    def end(self, *ranks, seconds=60):
+    def end(self, *ranks, seconds=240):
         """Exit codes of those ranks, or all, once they have ended."""
         chosen = [self.processes[rank] for rank in ranks] if ranks else self.processes
         for process in chosen:

@@ -103,10 +103,12 @@ class FaultsInLoading:
                  f"{self.key} allows.")
 
     def _too_many(self) -> ResNeStError:
+        # Long enough that the names of files are whole.
+        faults = listed(self._seen.values(), longest=500, room=1200, between="; ")
         return ResNeStError(
             f"Faults while images were loaded: {len(self._seen)}, and {self.key} is "
-            f"{self.allowed}: {listed(self._seen.values(), between='; ')}. Mend them or allow "
-            "more; --resume goes on from the last checkpoint.")
+            f"{self.allowed}: {faults}. Mend them or allow more; --resume goes on from the last "
+            "checkpoint.")
 
 
 class SharingCollate:

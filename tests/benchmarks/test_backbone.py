@@ -42,10 +42,10 @@ def test_every_peer_puts_out_the_same_numbers(weights, name):
         check(SMALL, row, [1.01 * feature for feature in features], expected)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", [
     ["--phase", "eval", "--dtype", "bfloat16"],
-    pytest.param(["--phase", "train", "--only", "ours", "timm", "--layouts", "channels last"],
-                 marks=pytest.mark.long),
+    ["--phase", "train", "--only", "ours", "timm", "--layouts", "channels last"],
 ], ids=["eval", "train"])
 def test_quick_mode_records_and_writes_the_page(arguments, tmp_path, monkeypatch):
     # A process takes seconds to start; tests/benchmark shows that it tells the peak.

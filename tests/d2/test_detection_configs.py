@@ -97,7 +97,7 @@ def test_our_keys_change_no_stock_key():
     stock, ours = get_stock_cfg(), get_stock_cfg()
     add_resnest_config(ours)
     for node, known in ((ours.MODEL.RESNETS, stock.MODEL.RESNETS), (ours.SOLVER, stock.SOLVER),
-                        (ours.TEST, stock.TEST)):
+                        (ours.TEST, stock.TEST), (ours.DATALOADER, stock.DATALOADER)):
         for key in {*node} - {*known}:
             del node[key]
     assert ours == stock

@@ -109,7 +109,7 @@ def test_checkpointing_changes_nothing_but_memory(name):
     (dict(name="resnest51"), "resnest50"),
     (dict(name=None), "resnest14"),
     (dict(out_features=("res2", "res6")), "res5"),
-    (dict(out_features=()), "empty"),
+    (dict(out_features=()), "name some of"),
     (dict(checkpoint_stages=("stem",)), "res2"),
     (dict(output_stride=4), "8, 16 or 32"),
     (dict(dilated_form="oficial"), "official"),

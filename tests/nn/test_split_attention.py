@@ -85,8 +85,9 @@ def test_group_norm_of_the_pooled_map_has_one_group():
 
 @pytest.mark.parametrize("options,words", [
     (dict(radix=0), "radix=0"), (dict(cardinality=0), "cardinality=0"),
-    (dict(radix=2.0), "radix=2.0"), (dict(blocks=(3, 4, 6)), "3 stages"),
-    (dict(blocks=(3, 0, 6, 3)), "blocks=0"), (dict(bottleneck_width=-1), "bottleneck_width=-1"),
+    (dict(radix=2.0), "radix=2.0"), (dict(blocks=(3, 4, 6)), "4 stages"),
+    (dict(blocks=(3, 0, 6, 3)), r"blocks\[1\]=0"),
+    (dict(bottleneck_width=-1), "bottleneck_width=-1"),
 ])
 def test_an_impossible_architecture_is_refused(options, words):
     with pytest.raises(ResNeStError, match=words):

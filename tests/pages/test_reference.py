@@ -30,7 +30,7 @@ def test_the_page_of_config_keys_is_of_today():
     # Nothing that is added to either framework's configs is without a word there.
     from detectron2.config import get_cfg as get_stock_cfg
 
-    added = {f"{node}.{key}" for node in ("MODEL.RESNETS", "SOLVER", "TEST")
+    added = {f"{node}.{key}" for node in ("MODEL.RESNETS", "SOLVER", "DATALOADER", "TEST")
              for key in leaf(get_cfg(), node) if key not in leaf(get_stock_cfg(), node)}
     assert added and all(f"| `{key}` |" in page for key in {*added, *NAMED})
 

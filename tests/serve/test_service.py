@@ -234,6 +234,7 @@ def slow_segmentor(path):
     return path
 
 
+@pytest.mark.long  # a clock, which other work beside it disturbs
 def test_serving_costs_little(tmp_path):
     model = slow_segmentor(tmp_path / "m.onnx")
     image = np.kron(colour_cells(96, 128, CELLS), np.ones((2, 2, 1), np.uint8))
