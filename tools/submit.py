@@ -23,7 +23,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=int, default=60, help="until the job is stopped and "
                         "queued again")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a "
-                        "parameter of submitit's executor, such as slurm_partition=gpu; once for each")
+                        "parameter of submitit's executor, such as slurm_partition=gpu; one each")
     parser.add_argument("tool", help="tools/train_net.py or tools/mmseg_train.py")
     parser.add_argument("words", nargs=argparse.REMAINDER, help="arguments of that tool")
     return parser
