@@ -2,16 +2,19 @@
 
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import yaml  # type: ignore[import-untyped]
 
-from resnest_dense.report.figures import draw_curves, draw_reliability
+from resnest_dense.report.figures import draw_bars, draw_curves, draw_reliability
 from resnest_dense.report.measures.calibration import Reliability
 from resnest_dense.report.page import Block, Missing, Picture, Section, Table, Verbatim, Words
 from resnest_dense.report.run import Run
 
-__all__ = ["calibration", "checks", "costs", "curves", "percent", "settings", "state"]
+__all__ = ["DRAWN", "by_class", "calibration", "checks", "costs", "curves", "percent", "settings",
+           "state"]
+
+DRAWN = 30  # classes in a drawing
 
 
 def state(run: Run) -> str:
@@ -26,6 +29,14 @@ def state(run: Run) -> str:
 def percent(value: float) -> str:
     """A figure in percent as text."""
     return "–" if math.isnan(value) else f"{value:.1f} %"
+
+
+def by_class(names: Sequence[str], values: Sequence[float], what: str) -> list[Block]:
+    """A bar for each class, of ``what`` in percent; none of more classes than can be read."""
+    if len(names) > DRAWN:
+        return []
+    told = ", ".join(f"{name} {percent(value)}" for name, value in zip(names, values))
+    return [Picture(draw_bars(names, values, f"{what}, %"), f"{what} by class: {told}")]
 
 
 def calibration(found: Reliability, words: str) -> list[Block]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from resnest_dense.errors import ResNeStError
-from resnest_dense.report.common import calibration, percent
+from resnest_dense.report.common import DRAWN, by_class, calibration, percent
 from resnest_dense.report.figures import draw_bars, draw_confusion, draw_precisions
 from resnest_dense.report.measures.calibration import Reliability
 from resnest_dense.report.measures.confusion import best_threshold, confusion
@@ -18,7 +18,6 @@ from resnest_dense.report.run import InstanceFiles
 __all__ = ["detector_sections"]
 
 _WORDS = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints"}
-_DRAWN = 30  # classes of a confusion matrix
 _PAIRS, _IMAGES = 10, 6
 _WHAT = ("AP by class and size", "Precision-recall curves", "Errors by kind", "Confusion matrix",
          "Worst images", "Calibration")
@@ -80,13 +79,8 @@ def _by_class(scores: InstanceScores, counts: np.ndarray | None, threshold: floa
         Table(["size", "objects", "AP", "AR"], [
             [size, scores.count(size=size), scores.ap(size=size), scores.recall(size=size)]
             for size in sizes])]
-    if len(scores.classes) <= _DRAWN:
-        values = [scores.ap(of=i) for i in range(len(scores.classes))]
-        told = ", ".join(f"{name} {percent(value)}"
-                         for name, value in zip(scores.classes, values))
-        blocks.append(Picture(draw_bars(scores.classes, values, f"AP of {what}, %"),
-                              f"AP of {what} by class: {told}"))
-    return blocks
+    values = [scores.ap(of=i) for i in range(len(scores.classes))]
+    return [*blocks, *by_class(scores.classes, values, f"AP of {what}")]
 
 
 def _precisions(scores: InstanceScores) -> list[Block]:
@@ -127,10 +121,10 @@ def _confusion(scores: InstanceScores, counts: np.ndarray, threshold: float) -> 
                     for (row, column), count in np.ndenumerate(counts) if row != column and count),
                    reverse=True)[:_PAIRS]
     drawn = [*range(len(names))]
-    if len(scores.classes) > _DRAWN:
-        often = np.argsort(-counts[:-1].sum(axis=1), kind="stable")[:_DRAWN]
+    if len(scores.classes) > DRAWN:
+        often = np.argsort(-counts[:-1].sum(axis=1), kind="stable")[:DRAWN]
         drawn = [*sorted(often), len(names) - 1]
-        rest.append(Words(f"Drawn are the {_DRAWN} classes with the most objects."))
+        rest.append(Words(f"Drawn are the {DRAWN} classes with the most objects."))
     return [
         Words(f"Detections with a score of at least {threshold:.2f} (where F1 is best), at IoU "
               f"{IOU:g}. The column background has the objects that nothing met, its row the "

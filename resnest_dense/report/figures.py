@@ -1,6 +1,5 @@
 """The drawings of a report, as SVG files inside of an address."""
 
-import base64
 import io
 import math
 import warnings
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 
 from resnest_dense.report.logs import Curve
 from resnest_dense.report.measures.calibration import Reliability
+from resnest_dense.report.page import address
 
 __all__ = ["draw_bars", "draw_confusion", "draw_curves", "draw_precisions", "draw_reliability"]
 
@@ -125,4 +125,4 @@ def _address(figure: Figure) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a letter that the font lacks is a box
         figure.savefig(file, format="svg", metadata={"Date": None})
-    return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return address("image/svg+xml", file.getvalue())

@@ -1,13 +1,14 @@
 """The page: sections of words, tables and pictures in one HTML file that asks nothing of any other.
 """
 
+import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 __all__ = ["Block", "Cell", "Legend", "Missing", "Page", "Picture", "Row", "Section", "Table",
-           "Verbatim", "Words", "render"]
+           "Verbatim", "Words", "address", "render"]
 
 Cell = str | int | float | None
 
@@ -128,6 +129,11 @@ class Page:
                 if isinstance(block, Missing) and block.what not in found.get(block.why, ()):
                     found.setdefault(block.why, []).append(block.what)
         return found
+
+
+def address(kind: str, content: bytes) -> str:
+    """An address that holds a picture itself: its media type, as "image/jpeg", and its file."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def render(page: Page) -> str:

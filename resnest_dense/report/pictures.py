@@ -1,6 +1,5 @@
 """The images with the worst errors, drawn side by side with the truth."""
 
-import base64
 import io
 import logging
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from resnest_dense.report.measures.confusion import met_by_others
 from resnest_dense.report.measures.instances import ImageMatches, InstanceScores
 from resnest_dense.report.measures.kinds import kinds_of
 from resnest_dense.report.measures.pixels import PixelScores
+from resnest_dense.report.page import address
 
 __all__ = ["Shown", "worst_detections", "worst_labels"]
 
@@ -176,4 +176,4 @@ def _address(picture: Image.Image) -> str:
     """The picture itself as an address."""
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=82)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return address("image/jpeg", file.getvalue())

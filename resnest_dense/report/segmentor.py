@@ -3,15 +3,15 @@
 import numpy as np
 
 from resnest_dense.data.labels.pictures import default_palette
-from resnest_dense.report.common import calibration, percent
-from resnest_dense.report.figures import draw_bars, draw_confusion
+from resnest_dense.report.common import DRAWN, by_class, calibration, percent
+from resnest_dense.report.figures import draw_confusion
 from resnest_dense.report.measures.pixels import BORDER, PixelScores
 from resnest_dense.report.page import Cell, Legend, Missing, Picture, Row, Section, Table, Words
 from resnest_dense.report.pictures import worst_labels
 
 __all__ = ["segmentor_sections"]
 
-_DRAWN, _PAIRS = 30, 10
+_PAIRS = 10
 _WHAT = ("IoU by class", "Errors by kind", "Confusion matrix", "Worst images", "Calibration")
 
 
@@ -39,18 +39,13 @@ def _by_class(found: PixelScores) -> Section:
                                  hits / predicted])
     rows: list[list[Cell]] = [[name, *map(float, column)]
                               for name, column in zip(found.classes, shares.T)]
-    iou = (100 * scores.iou).tolist()
-    blocks: list = [
+    return Section(_WHAT[0], [
         Words(f"{found.source} on {found.images} images of the validation set, in percent; "
               f"{found.ignored / max(found.ignored + labelled.sum(), 1):.1%} of the pixels are "
               "ignored and in no figure. Accuracy is the share of a class's pixels that are right, "
               "precision the share of right ones among those predicted."),
-        Table(["class", "share of pixels", "IoU", "accuracy", "precision"], rows)]
-    if len(found.classes) <= _DRAWN:
-        blocks.append(Picture(draw_bars(found.classes, iou, "IoU, %"), "IoU by class: "
-                              + ", ".join(f"{name} {percent(value)}"
-                                          for name, value in zip(found.classes, iou))))
-    return Section(_WHAT[0], blocks)
+        Table(["class", "share of pixels", "IoU", "accuracy", "precision"], rows),
+        *by_class(found.classes, (100 * scores.iou).tolist(), "IoU")])
 
 
 def _kinds(found: PixelScores) -> Section:
@@ -69,9 +64,9 @@ def _kinds(found: PixelScores) -> Section:
 
 def _confusion(found: PixelScores) -> Section:
     drawn, words = np.arange(len(found.classes)), ""
-    if len(drawn) > _DRAWN:
-        drawn = np.sort(np.argsort(-found.counts.sum(axis=1), kind="stable")[:_DRAWN])
-        words = f" Drawn are the {_DRAWN} classes with the most pixels."
+    if len(drawn) > DRAWN:
+        drawn = np.sort(np.argsort(-found.counts.sum(axis=1), kind="stable")[:DRAWN])
+        words = f" Drawn are the {DRAWN} classes with the most pixels."
     names = [found.classes[i] for i in drawn]
     return Section(_WHAT[2], [
         Words("Every labelled pixel has a class and is given one, so there is no background."

@@ -30,7 +30,7 @@ def write_report(run: Run, path: Path) -> Path:
 def make_page(run: Run) -> Page:
     """The report of a run, as sections."""
     tiles, found = _found(run)
-    return Page(f"{run.folder.resolve().name}", state(run), tiles, [
+    return Page(run.folder.resolve().name, state(run), tiles, [
         _scores(run), *found, curves(run), costs(run), checks(run), settings(run)])
 
 

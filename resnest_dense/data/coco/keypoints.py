@@ -1,6 +1,5 @@
 """The keypoints of a COCO-format set."""
 
-
 import numpy as np
 
 from resnest_dense.data.coco.boxes import SLACK
