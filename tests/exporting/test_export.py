@@ -1,5 +1,6 @@
 """Files as their users get them: written, checked, described, refused."""
 
+import functools
 import json
 import os
 import resource
@@ -24,7 +25,7 @@ from resnest_dense.runtime.contract import KEY, Contract
 from resnest_dense.runtime.runner import Runner
 
 PAGE = docs.architecture.PACKAGE.parent / "docs/export.md"
-IN_SUITE = [("keypoint_rcnn", "onnx"), ("retinanet", "torchscript"), ("mask_rcnn", "openvino"),
+IN_SUITE = [("retinanet", "torchscript"), ("mask_rcnn", "openvino"),
             ("pspnet", "onnx"), ("backbone", "torch-export")]
 ALL = [(family, format) for format in FORMATS for family in (*DETECTORS, *SEGMENTORS, "backbone")
        if reason(format, "faster_rcnn" if family == "deformable" else family,
@@ -42,12 +43,21 @@ def backbone(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def exported(model_of, tmp_path_factory):
-    """A Mask R-CNN as ONNX, by the command line."""
-    config, checkpoint = model_of("mask_rcnn")
-    path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    assert main(["export", config, checkpoint, "--format", "onnx", "--out", str(path)]) == 0
-    return path
+def exported_of(model_of, tmp_path_factory):
+    """A family as ONNX, by the command line."""
+
+    @functools.cache
+    def write(family):
+        path = tmp_path_factory.mktemp(family) / "model.onnx"
+        assert main(["export", *model_of(family), "--format", "onnx", "--out", str(path)]) == 0
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def exported(exported_of):
+    return exported_of("mask_rcnn")
 
 
 @pytest.mark.parametrize("family, format", TRIED)
@@ -61,17 +71,31 @@ def test_a_file_does_what_its_model_does(family, format, model_of, backbone, tmp
     assert {file.suffix for file in tmp_path.iterdir()} - {".bin"} == {path.suffix, ".json"}
 
 
-def test_the_runner_finds_what_predict_finds(exported, model_of):
-    predictor = find_framework(model_of("mask_rcnn")[0]).open(*model_of("mask_rcnn"), device="cpu",
-                                                              threshold=0.35)
-    runner = Runner(exported, threshold=0.35)
+@pytest.mark.parametrize("family", ["mask_rcnn", "keypoint_rcnn"])
+def test_the_runner_finds_what_predict_finds(family, exported_of, model_of):
+    predictor = find_framework(model_of(family)[0]).open(*model_of(family), device="cpu",
+                                                         threshold=0.35)
+    runner = Runner(exported_of(family), threshold=0.35)
     for picture in draw_pictures()[:2]:
         ours, theirs = runner(picture), predictor.run(picture)["instances"]
         assert len(ours.boxes) == len(theirs) > 0
         np.testing.assert_allclose(ours.boxes, theirs.pred_boxes.tensor, atol=1e-2)
         np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-4)
-        whole = np.stack([mask.whole(ours.size) for mask in ours.masks])
-        assert (whole == theirs.pred_masks.numpy()).mean() > 0.999
+        if family == "mask_rcnn":
+            whole = np.stack([mask.whole(ours.size) for mask in ours.masks])
+            assert (whole == theirs.pred_masks.numpy()).mean() > 0.999
+        else:
+            assert ours.keypoints.shape == (len(theirs), 17, 3)
+            np.testing.assert_allclose(ours.keypoints, theirs.pred_keypoints, atol=1e-2)
+
+
+def test_predict_writes_the_keypoints_of_a_file(exported_of, tmp_path):
+    Image.fromarray(draw_pictures()[0]).save(tmp_path / "a.png")
+    assert main(["predict", str(exported_of("keypoint_rcnn")), str(tmp_path / "a.png"), "--out",
+                 str(tmp_path / "out"), "--threshold", "0.35"]) == 0
+    found = json.loads((tmp_path / "out/detections.json").read_text())
+    assert found and all(len(one["keypoints"]) == 17 * 3 for one in found)
+    assert Image.open(tmp_path / "out/a.png").size == (640, 480)
 
 
 def test_a_graph_has_standard_operators_with_all_that_runtimes_read_differently(exported):

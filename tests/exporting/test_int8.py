@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import openvino
 import pytest
+import torch
 from exported import DETECTOR
 from PIL import Image
 
@@ -37,10 +38,14 @@ def pictures(tmp_path_factory):
 def labels(pictures, model_of, tmp_path_factory):
     """What the segmentor in PyTorch makes of them, as labels."""
     folder = tmp_path_factory.mktemp("labels")
-    predictor = find_framework(model_of("fcn")[0]).open(*model_of("fcn"), device="cpu")
+    write_labels(*model_of("fcn"), pictures, folder)
+    return folder
+
+
+def write_labels(config, checkpoint, pictures, folder):
+    predictor = find_framework(config).open(config, checkpoint, device="cpu")
     for path in pictures.iterdir():
         Image.fromarray(predictor.run(np.array(Image.open(path)))).save(folder / path.name)
-    return folder
 
 
 def test_int8_of_a_segmentor_is_measured_and_stored(pictures, labels, model_of, tmp_path, capfd):
@@ -64,6 +69,26 @@ def test_int8_of_a_segmentor_is_measured_and_stored(pictures, labels, model_of, 
     assert {*layers.values()} <= {onnx.TensorProto.INT8, None}
     whole = Runner(path)(draw_pictures()[0])
     assert whole.pixels.shape == (480, 640)
+
+
+@pytest.mark.long
+def test_a_layer_that_costs_too_much_stays_in_float(pictures, model_of, tmp_path):
+    """One input of the last convolution is 100,000 times as large as the others, and has no weight:
+    in 8 bits the others are nothing."""
+    config, checkpoint = model_of("fcn")[0], str(tmp_path / "wide.pth")
+    state = torch.load(model_of("fcn")[1], weights_only=True)
+    head = state["state_dict"]
+    for name in ("weight", "bias"):
+        head[f"decode_head.conv_cat.bn.{name}"][0] = 1e5
+    head["decode_head.conv_seg.weight"][:, 0] = 0
+    torch.save(state, checkpoint)
+    (tmp_path / "labels").mkdir()
+    write_labels(config, checkpoint, pictures, tmp_path / "labels")
+    report = export(config, checkpoint, "openvino", tmp_path / "model.xml", precision="int8",
+                    calibration=[pictures], val=(pictures, tmp_path / "labels"), most_loss=25)
+    assert report.before["mIoU"] > 99.9 and report.after["mIoU"] > 75
+    kept = Contract.from_json((tmp_path / "model.xml.json").read_text()).kept_higher
+    assert len(kept) < 5 and any("conv_seg" in name for name in kept)
 
 
 def test_int8_of_a_detector_leaves_boxes_and_scores_in_float(pictures, model_of, tmp_path):

@@ -23,6 +23,7 @@ from resnest_dense.d2.classes import Classes
 from resnest_dense.d2.train.coverage import StatedCOCOEvaluator, StatedSemSegEvaluator
 from resnest_dense.d2.train.reordered import reorder_classes
 from resnest_dense.errors import ResNeStValueError
+from resnest_dense.training.processes.watch import current_watch
 from resnest_dense.weights.matching import bare_model
 
 __all__ = ["EvaluationClock", "build_evaluator", "build_tta_model", "check_tta"]
@@ -121,6 +122,7 @@ class EvaluationClock(DatasetEvaluator):
     def run(self, model: nn.Module, loader: DataLoader) -> dict:
         """The metrics of a detector (with test-time augmentation or without) on all batches."""
         hooks = [part.register_forward_hook(self._end_part) for part in _parts(model)]
+        self._count = len(loader)
         try:
             return inference_on_dataset(model, loader, self, {"before_inference": self._start})
         finally:
@@ -130,11 +132,19 @@ class EvaluationClock(DatasetEvaluator):
     def reset(self) -> None:
         self._batches.clear()
         self.evaluator.reset()
+        self._next_batch()
 
     def process(self, inputs: list[dict], outputs: list[dict]) -> None:
         network_end = self._network_end or _now()
         self.evaluator.process(inputs, outputs)
         self._batches.append((network_end - self._started, _now() - network_end, len(inputs)))
+        self._next_batch()
+
+    def _next_batch(self) -> None:
+        """Tells the other processes, who work on their own shares, where this one is."""
+        current_watch().end()
+        if len(self._batches) < self._count:
+            current_watch().begin(len(self._batches), alone=True)
 
     def evaluate(self) -> dict | None:
         start = _now()

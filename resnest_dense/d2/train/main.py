@@ -37,7 +37,7 @@ from resnest_dense.errors import ResNeStValueError
 from resnest_dense.training.lock import training_in
 from resnest_dense.training.processes.launch import joined
 from resnest_dense.training.processes.ranks import agreed_checkpoint, from_first, together
-from resnest_dense.training.processes.watch import Watch, watched
+from resnest_dense.training.processes.watch import watched
 from resnest_dense.training.randomness import draw_seed
 from resnest_dense.training.record import was_begun
 
@@ -205,11 +205,11 @@ def _require_training_set(cfg: CfgNode) -> None:
 
 
 def _work(args: argparse.Namespace) -> OrderedDict | None:
-    with watched() as watch:
-        return _work_watched(args, watch)
+    with watched():
+        return _work_watched(args)
 
 
-def _work_watched(args: argparse.Namespace, watch: Watch) -> OrderedDict | None:
+def _work_watched(args: argparse.Namespace) -> OrderedDict | None:
     cfg = read_config(args)
     if args.num_machines > 1:  # where no seed is set, each has drawn one
         args.opts = [*args.opts, "SEED", str(from_first(lambda: cfg.SEED))]
@@ -226,7 +226,7 @@ def _work_watched(args: argparse.Namespace, watch: Watch) -> OrderedDict | None:
             verify_results(cfg, results)
         return results
     with explained(args.config_file):
-        trainer = Trainer(cfg, watch)
+        trainer = Trainer(cfg)
     # Known now at the latest: the trainer has loaded the set.
     classes = set_classes(cfg.DATASETS.TRAIN[0])
     if classes:

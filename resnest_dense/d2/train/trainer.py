@@ -43,7 +43,7 @@ from resnest_dense.nn.sync_norm import replace_sync_batch_norms
 from resnest_dense.preflight import InputSettings
 from resnest_dense.training.batches import ResumableLoader
 from resnest_dense.training.faults import faults_told
-from resnest_dense.training.processes.watch import Watch
+from resnest_dense.training.processes.watch import current_watch
 from resnest_dense.weights import LoadReport
 from resnest_dense.weights.matching import bare_model
 
@@ -66,11 +66,9 @@ class Trainer(DefaultTrainer):
 
     Args:
         cfg: frozen.
-        watch: is told of each step; None for that of a process alone.
     """
 
-    def __init__(self, cfg: CfgNode, watch: Watch | None = None):
-        self.watch = watch or Watch()
+    def __init__(self, cfg: CfgNode):
         if cfg.SEED < 0:
             cfg = cfg.clone()
             cfg.defrost()
@@ -176,13 +174,13 @@ class Trainer(DefaultTrainer):
         # Scripted parts (the focal loss) round otherwise once torch has seen them run twice.
         optimized = self.cfg.MODEL.DEVICE != "cpu"
         try:
-            with self.watch.step(self.iter), torch.jit.optimized_execution(optimized):
+            with current_watch().step(self.iter), torch.jit.optimized_execution(optimized):
                 super().run_step()
         except FloatingPointError as error:  # of proposals that are no numbers
             raise self._stop.explain(error) from error
 
     def after_step(self) -> None:
-        with self.watch.explained():
+        with current_watch().explained():
             super().after_step()
 
     def _test(self) -> OrderedDict:

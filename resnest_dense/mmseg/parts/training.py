@@ -15,12 +15,12 @@ from torch import nn
 from resnest_dense.base.runs import remove_run
 from resnest_dense.mmseg.registry import HOOKS, MODEL_WRAPPERS, OPTIM_WRAPPERS
 from resnest_dense.nn.sync_norm import replace_sync_batch_norms
-from resnest_dense.training.processes.watch import Watch
+from resnest_dense.training.processes.watch import current_watch
 from resnest_dense.training.randomness import seed_all
 from resnest_dense.training.record import RECORD, keep_record
 
 __all__ = ["BeginRunHook", "CpuAmpOptimWrapper", "CpuDistributedDataParallel", "IterationSeedHook",
-           "StepEndHook"]
+           "WatchHook"]
 
 
 @HOOKS.register_module()
@@ -34,17 +34,21 @@ class IterationSeedHook(Hook):
         seed_all(runner.seed or 0, runner.rank, runner.iter)
 
 
-class StepEndHook(Hook):
-    """Tells ``watch`` that a step has ended, before other hooks do what takes its time."""
+class WatchHook(Hook):
+    """Tells the watch of this process that a step has ended, before other hooks do what takes its
+    time, and where an evaluation is."""
 
     priority = "VERY_HIGH"
 
-    def __init__(self, watch: Watch):
-        self.watch = watch
+    def _before_epoch(self, runner: Runner, mode: str = "train") -> None:
+        if mode != "train":
+            current_watch().begin(0, alone=True)
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
-        self.watch.end()
+    def _after_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                    outputs: Any = None, mode: str = "train") -> None:
+        current_watch().end()
+        if mode != "train" and batch_idx + 1 < len(getattr(runner, f"{mode}_dataloader")):
+            current_watch().begin(batch_idx + 1, alone=True)
 
 
 class BeginRunHook(Hook):

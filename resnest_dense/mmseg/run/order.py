@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from resnest_dense.training.batches import ResumableLoader
 from resnest_dense.training.loading import FaultsInLoading
-from resnest_dense.training.processes.watch import Watch
+from resnest_dense.training.processes.watch import current_watch
 
 __all__ = ["OrderedLoader"]
 
@@ -33,7 +33,6 @@ class OrderedLoader(ResumableLoader):
                  by_epoch: bool, seed: int, rank: int, allowed: int):
         self._position = position
         self._by_epoch = by_epoch
-        self.watch = Watch()  # is told when the loop begins to wait for a batch
         super().__init__(
             loader.dataset, _Plan(loader.batch_sampler), seed=seed, rank=rank,
             faults=FaultsInLoading(allowed, "faults_allowed", _say),
@@ -55,11 +54,11 @@ class OrderedLoader(ResumableLoader):
             yield from repeat(None, iteration)
         batches = super().__iter__()
         while True:
-            self.watch.begin(self._position()[0])
+            current_watch().begin(self._position()[0])
             try:
                 batch = next(batches)
             except StopIteration:
-                self.watch.end()
+                current_watch().end()
                 return
             yield batch
 

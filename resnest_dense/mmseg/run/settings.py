@@ -19,7 +19,7 @@ from resnest_dense.errors import ResNeStError, ResNeStValueError, near
 from resnest_dense.mmseg.config import load_config
 from resnest_dense.mmseg.parts.accumulation import AccumulatingTrainLoop
 from resnest_dense.mmseg.parts.checkpoints import RunCheckpointHook
-from resnest_dense.mmseg.parts.training import BeginRunHook
+from resnest_dense.mmseg.parts.training import BeginRunHook, WatchHook
 from resnest_dense.mmseg.run.named import FAULTS_ALLOWED, NAMED, use_named
 from resnest_dense.mmseg.run.order import OrderedLoader
 from resnest_dense.training.processes.launch import find_launch
@@ -174,6 +174,7 @@ def build_runner(cfg: Config, *loops: str, overwrite: bool = False) -> Runner:
     with explained(cfg.filename):
         try:
             runner = _Runner.from_cfg(cfg)
+            runner.register_hook(WatchHook())
             # What is built here names its unknown settings before the first iteration.
             for loop in loops:
                 getattr(runner, loop)

@@ -21,15 +21,14 @@ from resnest_dense.mmseg.parts.checkpoints import (
     checkpoints_in,
 )
 from resnest_dense.mmseg.parts.divergence import StopAtNonFiniteHook
-from resnest_dense.mmseg.parts.training import IterationSeedHook, StepEndHook
-from resnest_dense.mmseg.run.order import OrderedLoader
+from resnest_dense.mmseg.parts.training import IterationSeedHook
 from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
 from resnest_dense.mmseg.run.start import Start, check_run, use_start
 from resnest_dense.training.faults import faults_told
 from resnest_dense.training.lock import training_in
 from resnest_dense.training.processes.launch import find_launch, joined
 from resnest_dense.training.processes.ranks import from_first
-from resnest_dense.training.processes.watch import Watch, watched
+from resnest_dense.training.processes.watch import watched
 from resnest_dense.training.record import was_begun
 
 __all__ = ["make_parser", "run"]
@@ -64,12 +63,12 @@ def run(args: argparse.Namespace) -> None:
         start = from_first(lambda: _prepare(args, cfg, stack))
         if start.finished:
             return
-        with watched() as watch:
+        with watched():
             use_start(cfg, start)
             interrupt.catch()  # before data workers are forked, whom Ctrl-C reaches too
             try:
                 with faults_told(Path(cfg.work_dir)):
-                    _train(cfg, interrupt, watch, overwrite=args.overwrite)
+                    _train(cfg, interrupt, overwrite=args.overwrite)
             finally:
                 interrupt.release()
 
@@ -88,12 +87,10 @@ def _prepare(args: argparse.Namespace, cfg: Config, stack: ExitStack) -> Start:
     return start
 
 
-def _train(cfg: Config, interrupt: Interrupt, watch: Watch, *, overwrite: bool) -> None:
+def _train(cfg: Config, interrupt: Interrupt, *, overwrite: bool) -> None:
     runner = build_runner(cfg, "train_loop", "val_loop", overwrite=overwrite)
-    if isinstance(runner.train_dataloader, OrderedLoader):
-        runner.train_dataloader.watch = watch
-    for hook in (IterationSeedHook(), StopAtNonFiniteHook(), StepEndHook(watch),
-                 SaveOnInterruptHook(interrupt), ValidationMadeUpHook()):
+    for hook in (IterationSeedHook(), StopAtNonFiniteHook(), SaveOnInterruptHook(interrupt),
+                 ValidationMadeUpHook()):
         runner.register_hook(hook)
     if runner.rank == 0:
         checkpoints_in(cfg.work_dir).remove_parts()

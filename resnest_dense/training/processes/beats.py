@@ -33,9 +33,19 @@ class Beat:
     end: str | None = None  # why it has left, "" without a reason; None while it has not
     verdict: str = ""  # what it has found of another one
     iteration: int | None = None  # of its step; None between two
+    alone: bool = False  # it is a batch of an evaluation, at whose end alone the others wait for it
     seconds: float = 0.0  # in that step
+    late: float = 0.0  # of these, more than the steps before explain
     line: str = ""  # of code that its main thread is in
     waits: bool = False  # for others, there
+
+    @property
+    def place(self) -> str:
+        """Its step, in words."""
+        if self.iteration is None:
+            return ""
+        return (f"at batch {self.iteration} of an evaluation" if self.alone else
+                f"in iteration {self.iteration}")
 
     def packed(self) -> str:
         return json.dumps(asdict(self))
@@ -64,27 +74,26 @@ def with_place(beat: Beat, thread: int) -> Beat:
                    for caller, _ in traceback.walk_stack(frame))
     return replace(beat, line=f"{code.co_name} ({code.co_filename}:{frame.f_lineno})",
                    waits=any(part in code.co_filename for part in _WAITING),
-                   iteration=None if compiles else beat.iteration)
+                   iteration=None if compiles else beat.iteration,
+                   late=0.0 if compiles else beat.late)
 
 
 def _name(rank: int, beat: Beat) -> str:
     return f"Rank {rank} (process {beat.pid} on {beat.host})"
 
 
-def find_fault(beats: Sequence[Beat], silence: Sequence[float], late: float, *, patience: float
-               ) -> str:
+def find_fault(beats: Sequence[Beat], silence: Sequence[float], *, patience: float) -> str:
     """What is wrong with a process, in words; "" if nothing is.
 
     Args:
         beats: the last of each.
         silence: seconds since then.
-        late: seconds by which the step of this process takes longer than its last ones explain.
         patience: seconds that are too many.
     """
     here = own_beat()
     for rank, (beat, silent) in enumerate(zip(beats, silence)):
         name = _name(rank, beat)
-        at = "" if beat.iteration is None else f", in iteration {beat.iteration}"
+        at = f", {beat.place}" if beat.place else ""
         if beat.verdict:
             return beat.verdict
         if beat.end:
@@ -95,15 +104,19 @@ def find_fault(beats: Sequence[Beat], silence: Sequence[float], late: float, *, 
         if beat.end is None and silent > patience:
             return (f"{name} has not been heard of for {silent:.0f} s{at}: its machine, its "
                     "network or the process stands still.")
-    if late > patience and max(silence) < patience / 4:
-        return _who_is_late(beats)
-    return ""
+    return _who_is_late(beats, patience) if max(silence) < patience / 4 else ""
 
 
-def _who_is_late(beats: Sequence[Beat]) -> str:
-    """Who keeps the others waiting in a step; "" while one does something by itself."""
-    steps = [beat.iteration for beat in beats if beat.iteration is not None]
-    if len(steps) < len(beats):
+def _who_is_late(beats: Sequence[Beat], patience: float) -> str:
+    """Who keeps the others waiting; "" while one of a step does something by itself."""
+    late = [(rank, beat) for rank, beat in enumerate(beats) if beat.late > patience]
+    alone = [(rank, beat) for rank, beat in late if beat.alone and not beat.waits]
+    if alone and any(beat.waits for beat in beats):
+        rank, beat = alone[0]
+        return (f"{_name(rank, beat)} has been {beat.place} for {beat.seconds:.0f} s, in "
+                f"{beat.line}, and the others wait for it.")
+    steps = [beat.iteration for beat in beats if beat.iteration is not None and not beat.alone]
+    if not late or len(steps) < len(beats):
         return ""
     behind = [(rank, beat) for rank, beat in enumerate(beats) if beat.iteration == min(steps)]
     busy = [(rank, beat) for rank, beat in behind if not beat.waits]

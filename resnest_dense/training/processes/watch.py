@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -26,7 +26,7 @@ from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.training.processes.beats import Beat, find_fault, own_beat, with_place
 from resnest_dense.training.processes.ranks import from_first, rank, together
 
-__all__ = ["Watch", "watched"]
+__all__ = ["Watch", "current_watch", "watched"]
 
 _logger = logging.getLogger(__name__)
 _VARIABLE = "RESNEST_DENSE_PATIENCE"
@@ -40,9 +40,10 @@ _OF_PEERS = ("gloo", "nccl", "connection closed by peer", "connection reset by p
 class Watch:
     """What a process tells of its steps; this one, of a process alone, tells nobody."""
 
-    def begin(self, iteration: int) -> None:
+    def begin(self, iteration: int, *, alone: bool = False) -> None:
         """A step begins, which all processes do alike and wait for each other in: loading a batch,
-        forward, backward."""
+        forward, backward. One that a process does ``alone``, a batch of its share of an evaluation,
+        is waited for where all shares are done."""
 
     def end(self) -> None:
         """What a process does from here on, such as saving, the others may wait for."""
@@ -59,6 +60,14 @@ class Watch:
     def explained(self) -> Iterator[None]:
         """What torch says of a connection is told as what has become of its other end."""
         yield
+
+
+_current = Watch()
+
+
+def current_watch() -> Watch:
+    """The watch that this process is in."""
+    return _current
 
 
 @contextmanager
@@ -78,6 +87,8 @@ def watched() -> Iterator[Watch]:
         yield Watch()
         return
     watch = _Company(connection, _patience())
+    global _current
+    _current = watch
     try:
         with watch.explained():
             yield watch
@@ -86,7 +97,15 @@ def watched() -> Iterator[Watch]:
         watch.leave(f"{type(error).__name__}: {error}".partition("\n")[0])
         raise
     finally:
+        _current = Watch()
         watch.leave("")
+
+
+@dataclass(frozen=True)
+class _Step:
+    iteration: int
+    alone: bool
+    began: float
 
 
 class _Company(Watch):
@@ -95,8 +114,8 @@ class _Company(Watch):
         self._store = store
         self._rank = rank()
         self._beat = own_beat()
-        self._step: tuple[int, float] | None = None  # iteration, and when it began
-        self._last: float | None = None  # seconds of the last step
+        self._step: _Step | None = None
+        self._last: dict[bool, float] = {}  # seconds of the last step: of all, of one alone
         self._verdict = ""
         self._asked = False
         self._told, self._left = threading.Event(), threading.Event()
@@ -110,12 +129,12 @@ class _Company(Watch):
         self._receive()  # waits for all
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
-    def begin(self, iteration: int) -> None:
-        self._step = iteration, time.monotonic()
+    def begin(self, iteration: int, *, alone: bool = False) -> None:
+        self._step = _Step(iteration, alone, time.monotonic())
 
     def end(self) -> None:
         if (step := self._step) is not None:
-            self._step, self._last = None, time.monotonic() - step[1]
+            self._step, self._last[step.alone] = None, time.monotonic() - step.began
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -163,7 +182,7 @@ class _Company(Watch):
                 return
 
     def _end(self, verdict: str) -> None:
-        trains = self._step is not None or self._last is not None
+        trains = False in self._last or (self._step is not None and not self._step.alone)
         self._verdict = verdict + " --resume goes on from the last checkpoint." * trains
         with suppress(RuntimeError):
             self._send(verdict=verdict)
@@ -175,10 +194,15 @@ class _Company(Watch):
 
     def _send(self, **changes: Any) -> None:
         with self._lock:
-            step = self._step
-            beat = replace(self._beat, number=self._beat.number + 1,
-                           iteration=step[0] if step else None,
-                           seconds=time.monotonic() - step[1] if step else 0.0, **changes)
+            if (step := self._step) is not None:
+                seconds = time.monotonic() - step.began
+                last = self._last.get(step.alone)
+                usual = _FIRST * self.patience if last is None else _SLOWER * last
+                changes |= dict(iteration=step.iteration, alone=step.alone, seconds=seconds,
+                                late=seconds - usual)
+            else:
+                changes |= dict(iteration=None, alone=False, seconds=0.0, late=0.0)
+            beat = replace(self._beat, number=self._beat.number + 1, **changes)
             self._beat = with_place(beat, threading.main_thread().ident or 0)
             self._store.set(self._keys[self._rank], self._beat.packed())
 
@@ -193,10 +217,7 @@ class _Company(Watch):
     def _listen(self) -> str:
         self._receive()
         now = time.monotonic()
-        late = self._beat.seconds - (_FIRST * self.patience if self._last is None
-                                     else _SLOWER * self._last)
-        return find_fault(self._beats, [now - at for at in self._heard], late,
-                          patience=self.patience)
+        return find_fault(self._beats, [now - at for at in self._heard], patience=self.patience)
 
 
 def _connect(timeout: timedelta) -> distributed.TCPStore | None:

@@ -18,6 +18,7 @@ from ranks import Ranks, free_port
 from run_tool import end_torchrun, start_torchrun
 
 from resnest_dense.d2.train import make_parser, run
+from resnest_dense.d2.train.evaluation import EvaluationClock
 from resnest_dense.frameworks import framework_of_tool
 from resnest_dense.training.processes.slurm import Job, submit
 
@@ -56,6 +57,13 @@ def words(tiny, pairs, tmp_path):
                 *(a for a in more if a[:2] != "--")]
 
     return words
+
+
+def measuring(tiny, words, *more):
+    """Arguments that measure in place of training."""
+    return [*words[:2], "--eval-only", "--val-json", str(tiny.val_json), "--val-images",
+            str(tiny.val_images), *(word for word in TINY if word not in ("DATASETS.TEST", "()")),
+            *more, *words[-2:]]
 
 
 def train(words):
@@ -136,6 +144,26 @@ def test_one_that_hangs_ends_the_other_by_its_name(words, tmp_path, monkeypatch)
                 and "in hang (" in ranks.said(0))
 
 
+@pytest.mark.long
+def test_one_that_hangs_in_an_evaluation_ends_the_other_by_its_name(tiny, words, tmp_path):
+    process = EvaluationClock.process
+
+    def work(rank):
+        def hang(self, inputs, outputs):
+            if rank == 1 and inputs[0]["image_id"] == last:
+                time.sleep(300)
+            return process(self, inputs, outputs)
+
+        last = json.loads(tiny.val_json.read_text())["images"][-1]["id"]
+        EvaluationClock.process = hang
+        run(make_parser().parse_args(measuring(tiny, words("run"), "MODEL.WEIGHTS", "")))
+
+    with Ranks(work, tmp_path, RESNEST_DENSE_PATIENCE="3") as ranks:
+        assert ranks.end(0)[0] in (1, 2), ranks.said(0)
+        assert re.search(rf"Rank 1 \(process {ranks.pid(1)} on \S+\) has been at batch 1 of an "
+                         r"evaluation for \d+ s, in hang \(", ranks.said(0)), ranks.said(0)
+
+
 def test_machines_without_a_common_disk_do_not_go_on(words, tmp_path):
     """Each rank has a folder of its own, as if it were elsewhere."""
     with Ranks(lambda rank: train(words(f"disk{rank}", iterations=1)), tmp_path) as ranks:
@@ -154,12 +182,9 @@ def test_each_image_is_measured_once_where_they_do_not_divide(tiny, words, tmp_p
     train(words("run", iterations=1))
 
     def measure(name):
-        run(make_parser().parse_args([
-            *words(name)[:2], "--eval-only", "--val-json", str(tiny.val_json), "--val-images",
-            str(tiny.val_images), *(word for word in TINY if word not in ("DATASETS.TEST", "()")),
-            "MODEL.ROI_HEADS.SCORE_THRESH_TEST", "0.0",
-            "MODEL.WEIGHTS", str(tmp_path / "run/model_final.pth"),
-            "OUTPUT_DIR", str(tmp_path / name)]))
+        run(make_parser().parse_args(measuring(
+            tiny, words(name), "MODEL.ROI_HEADS.SCORE_THRESH_TEST", "0.0",
+            "MODEL.WEIGHTS", str(tmp_path / "run/model_final.pth"))))
 
     with Ranks(lambda rank: measure("three"), tmp_path, size=3) as ranks:
         assert ranks.end() == [0, 0, 0], ranks.said(0)

@@ -7,7 +7,6 @@ import torch
 from bad_input import assert_one_line, load_tool
 
 from resnest_dense.mmseg.run import train
-from resnest_dense.training.processes.watch import Watch
 
 # Norms over an image alone, and nothing that is drawn in the model.
 PLAIN = '''
@@ -66,8 +65,7 @@ def test_an_interrupt_waits_for_the_parts_of_a_step_that_mmengine_counts(plain, 
         str(plain), "--work-dir", str(tmp_path / "run"), "--cfg-options", *options,
         "train_cfg.max_iters=4", "default_hooks.checkpoint.interval=4"]))
     with pytest.raises(KeyboardInterrupt):
-        train._train(cfg, types.SimpleNamespace(name="SIGTERM"), Watch(),
-                     overwrite=False)
+        train._train(cfg, types.SimpleNamespace(name="SIGTERM"), overwrite=False)
     assert [path.name for path in (tmp_path / "run").glob("*.pth")] == ["iter_2.pth"]
     found = train_in(tmp_path / "run", plain, *options, iterations=4, resume=True)
     for name, value in whole["state_dict"].items():

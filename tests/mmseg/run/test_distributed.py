@@ -133,12 +133,31 @@ def test_one_that_waits_for_its_images_ends_the_other_by_its_name(run, tmp_path)
                          rf"{ranks.pid(1)} on \S+\), in hang \(", ranks.said(0)), ranks.said(0)
 
 
-def test_machines_without_a_common_disk_do_not_go_on(run, tmp_path):
-    def work(rank):
-        for more in ((), ("--resume",)):
-            run(f"disk{rank}", *more, iterations=4 if more else 2)
+@pytest.mark.long
+def test_one_that_hangs_in_an_evaluation_ends_the_other_by_its_name(config, run, tmp_path):
+    checkpoint = run("run", iterations=1) / "iter_1.pth"
+    read = FolderDataset.__getitem__
 
-    with Ranks(work, tmp_path) as ranks:
+    def work(rank):
+        def hang(self, index):
+            if rank == 1 and index == 5:  # the last of its three
+                time.sleep(300)
+            return read(self, index)
+
+        FolderDataset.__getitem__ = hang
+        evaluate.run(evaluate.make_parser().parse_args(
+            [str(config), str(checkpoint), "--work-dir", str(tmp_path / "measured")]))
+
+    with Ranks(work, tmp_path, RESNEST_DENSE_PATIENCE="3") as ranks:
+        assert ranks.end(0)[0] in (1, 2), ranks.said(0)
+        assert re.search(rf"Rank 1 \(process {ranks.pid(1)} on \S+\) has been at batch 2 of an "
+                         r"evaluation for \d+ s, in hang \(", ranks.said(0)), ranks.said(0)
+
+
+def test_machines_without_a_common_disk_do_not_go_on(run, tmp_path):
+    with Ranks(lambda rank: run(f"disk{rank}", iterations=2), tmp_path) as ranks:
+        assert ranks.end() == [0, 0], ranks.said(0)
+    with Ranks(lambda rank: run(f"disk{rank}", "--resume", iterations=4), tmp_path) as ranks:
         assert ranks.end() == [1, 1]
         for rank in range(2):
             assert re.search(

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 from ranks import Ranks
@@ -12,7 +13,7 @@ from torch import distributed, ones
 from resnest_dense import ResNeStError
 from resnest_dense.training.processes.beats import Beat, find_fault
 from resnest_dense.training.processes.launch import find_launch, joined
-from resnest_dense.training.processes.watch import watched
+from resnest_dense.training.processes.watch import current_watch, watched
 
 PATIENCE = 3.0
 
@@ -73,6 +74,26 @@ def test_one_that_hangs_in_a_step_is_named_with_the_line(tmp_path):
             assert "in sleep_in_a_step (" in ranks.said(rank)
 
 
+def test_one_that_hangs_in_its_share_of_an_evaluation_is_named(tmp_path):
+    def evaluate(rank):
+        with joined(find_launch(), cuda=False), watched():
+            for batch in range(6):
+                current_watch().begin(batch, alone=True)
+                if rank == 1 and batch == 4:
+                    sleep_in_a_step()
+                time.sleep(0.02)
+                current_watch().end()
+            distributed.barrier()
+
+    with Ranks(evaluate, tmp_path, RESNEST_DENSE_PATIENCE=str(PATIENCE)) as ranks:
+        begin = time.monotonic()
+        assert {*ranks.end()} <= {1, 2}
+        assert time.monotonic() - begin < 4 * PATIENCE
+        assert (f"Rank 1 (process {ranks.pid(1)} on " in ranks.said(0) and
+                "has been at batch 4 of an evaluation for 3 s, in sleep_in_a_step (" in
+                ranks.said(0)), ranks.said(0)
+
+
 def test_an_error_of_one_is_what_the_others_end_by(tmp_path):
     with Ranks(lambda rank: train(rank, at=3, what=fail), tmp_path,
                RESNEST_DENSE_PATIENCE=str(PATIENCE)) as ranks:
@@ -97,14 +118,30 @@ def test_waiting_for_one_that_saves_is_no_fault_and_all_end_well(tmp_path):
 
 
 def test_slow_steps_are_no_fault():
-    alone = Beat("host", 0, "", "")
-    beats = [Beat("a", 1, "", "", iteration=4, seconds=90, waits=True, line="x"),
-             Beat("b", 2, "", "", iteration=4, seconds=90, line="y")]
-    assert find_fault([alone], [0], late=50, patience=40) == ""
-    assert find_fault(beats, [0, 0], late=39, patience=40) == ""
-    assert "Rank 1 (process 2 on b), in y" in find_fault(beats, [0, 0], late=41, patience=40)
+    def steps(late, **changes):
+        step = Beat("a", 1, "", "", iteration=4, seconds=90, late=late, waits=True, line="x")
+        return step, replace(step, host="b", pid=2, waits=False, line="y", **changes)
+
+    def fault(*beats, silence=(0, 0)):
+        return find_fault(beats, silence[:len(beats)], patience=40)
+
+    assert fault(Beat("host", 0, "", "", late=50)) == ""
+    assert fault(*steps(39)) == ""
+    assert "Rank 1 (process 2 on b), in y" in fault(*steps(41))
     # One that is silent may be the one at fault, and is not judged by its last words.
-    assert find_fault(beats, [0, 20], late=41, patience=40) == ""
+    assert fault(*steps(41), silence=(0, 20)) == ""
+    # One that saves or compiles is in no step.
+    assert fault(*steps(41, iteration=None)) == ""
+
+
+def test_a_slow_batch_of_an_evaluation_is_a_fault_where_others_wait_for_it_alone():
+    slow = Beat("b", 2, "", "", iteration=7, alone=True, seconds=50, late=41, line="y")
+    waiting, busy = Beat("a", 1, "", "", waits=True), Beat("a", 1, "", "", iteration=9, alone=True)
+    said = "Rank 1 (process 2 on b) has been at batch 7 of an evaluation for 50 s, in y, and the"
+    assert find_fault([waiting, slow], [0, 0], patience=40).startswith(said)
+    assert find_fault([busy, slow], [0, 0], patience=40) == ""
+    assert find_fault([waiting, replace(slow, late=39)], [0, 0], patience=40) == ""
+    assert find_fault([waiting, replace(slow, waits=True)], [0, 0], patience=40) == ""
 
 
 def test_patience_is_a_number(monkeypatch, tmp_path):
