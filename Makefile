@@ -14,10 +14,10 @@ demo: install
 demo-seg: install
 	$(BIN)/python -W ignore -m demo.segmentation --out results/demo-seg
 
-# `make test`: two files at a time with a thread each; many tests start processes of their own. It
-# fails where fewer lines of the package run than pyproject.toml asks for.
+# `make test`: two files at a time with a thread each; many tests start processes of their own. With
+# COVERAGE=--cov it fails where fewer lines of the package run than pyproject.toml asks for.
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(COVERAGE)
 
 # The Triton kernels for every GPU, type, radix and layout at once, half an hour on two cores; every
 # family of models in every format of files, ten minutes; tests that `make test` passes over as long;

@@ -1,5 +1,8 @@
 """What several test files share: seeds, and data that is not part of the project."""
 
+import functools
+import gc
+import importlib.metadata
 import logging
 import os
 import shutil
@@ -16,6 +19,10 @@ if not torch.cuda.is_available():
 # Float32 means float32 on a GPU too, where convolutions round their input to 10 bits by default.
 torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
+# Asked for at the start of each run; nothing is installed meanwhile.
+importlib.metadata.packages_distributions = functools.cache(
+    importlib.metadata.packages_distributions)
+
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
@@ -26,6 +33,12 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(skip)
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: mmengine collects garbage for each data set that it loads."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

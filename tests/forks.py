@@ -24,24 +24,34 @@ def run_forked(cases, *, preload=_PRELOAD, **options):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _run_case(code):
+def call_in_fork(function):
+    """Exit code and output of a call in a process of its own, which has all that is imported."""
     with tempfile.TemporaryFile("w+") as said:
         child = os.fork()
         if child == 0:
-            for stream in (1, 2):
-                os.dup2(said.fileno(), stream)
             status = 1
             try:
-                exec(code, {"__name__": "__case__"})
+                for stream in (1, 2):
+                    os.dup2(said.fileno(), stream)
+                sys.stdout, sys.stderr = (open(stream, "w", buffering=1, closefd=False)
+                                          for stream in (1, 2))
+                function()
                 status = 0
+            except SystemExit as end:
+                status = end.code or 0
             except BaseException:
                 traceback.print_exc()
             finally:
                 sys.stdout.flush(), sys.stderr.flush()
                 os._exit(status)
-        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         said.seek(0)
-        return said.read() if status else ""
+        return code, said.read()
+
+
+def _run_case(code):
+    status, said = call_in_fork(lambda: exec(code, {"__name__": "__case__"}))
+    return said if status else ""
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ LARGE = ("resnest152", "resnest200", "resnest269")
 SMALL = [name for name in list_architectures()
          if name.startswith("resnest") and name not in LARGE]
 FAST = [name for name in SMALL if "_fast_" in name]
+DILATED = ("resnest14", "resnest50", "resnest50_fast_2s2x40d")
 ODD = (2, 3, 67, 97)
 
 
@@ -31,8 +32,8 @@ def assert_same_features(ours, official, x, tolerance):
         assert relative_difference(feature, theirs[name]) < tolerance, name
 
 
-@pytest.mark.parametrize("output_stride", [32, 16, 8])
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name,output_stride", [
+    *((name, 32) for name in SMALL), *((name, stride) for name in DILATED for stride in (16, 8))])
 def test_features_in_eval(name, output_stride):
     ours, official = pair(name, torch.float64, output_stride)
     with torch.no_grad():

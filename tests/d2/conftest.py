@@ -1,7 +1,9 @@
 """A tiny set of the miniature COCO kind, and the tool that trains on it."""
 
+from functools import partial
+
 import pytest
-from d2_runs import start_train_net
+from d2_runs import fork_train_net, start_train_net
 
 from demo.mini_coco import write_mini_coco
 
@@ -21,6 +23,12 @@ def own_data(tiny):
 @pytest.fixture
 def train_net(tmp_path):
     """Runs the tool in an empty folder; gives its exit code and what it printed."""
+    return partial(fork_train_net, cwd=tmp_path)
+
+
+@pytest.fixture
+def started_train_net(tmp_path):
+    """The same in a new interpreter."""
 
     def run(*arguments):
         process = start_train_net(*arguments, cwd=tmp_path)

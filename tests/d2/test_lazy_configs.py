@@ -145,9 +145,3 @@ def test_detectron2s_own_tool_trains_and_evaluates(tmp_path, as_coco):
     assert code == 0, output
     assert "backbone 100%" in output and (tmp_path / "output/model_final.pth").is_file()
     assert "Evaluation results for bbox" in output and "Evaluation results for segm" in output
-
-    code, output = run_stock_tool(config, tmp_path, as_coco, "--eval-only", *SMALL,
-                                  "train.init_checkpoint=output/model_final.pth")
-    assert code == 0, output
-    assert "Evaluation results for bbox" in output and "Evaluation results for segm" in output
-    assert "backbone 100%" in output and "heads 100%" in output

@@ -84,6 +84,7 @@ def test_a_compiled_fused_network_keeps_its_wide_convolutions_whole():
     assert not [node for node in exported.graph.nodes if "resnest_dense" in str(node.target)]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 def test_machine_code_has_constant_weights_packed():
     plain = create_backbone("resnest14", out_features=["stem"]).eval()

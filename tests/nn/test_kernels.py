@@ -48,10 +48,12 @@ def test_split_attention_by_kernels_is_the_same(norm, trains):
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_block_by_kernels_is_the_same(norm, trains, stride):
     architecture = get_architecture("resnest50")
+    planes = 32 if norm == "GN" else 8  # of 32 groups
+    channels = 8 if stride == 2 else 4 * planes
     assert_kernels_change_nothing(
-        lambda: Bottleneck(8 if stride == 2 else 128, 32, architecture, norm=norm, stride=stride,
+        lambda: Bottleneck(channels, planes, architecture, norm=norm, stride=stride,
                            pool=stride == 2),
-        torch.randn(2, 8 if stride == 2 else 128, 5, 4), trains)
+        torch.randn(2, channels, 5, 4), trains)
 
 
 def test_a_fused_network_by_kernels_is_the_same():

@@ -74,7 +74,7 @@ def test_any_type_and_layout(implementation, dtype, layout):
 
 
 @pytest.mark.parametrize("shape,channels", [
-    ((1, 1, 1), 6), ((1, 9, 3), 1), ((3, 1, 1), 130), ((1, 67, 65), 3), ((0, 4, 4), 6),
+    ((1, 1, 1), 6), ((1, 9, 3), 1), ((1, 1, 1), 130), ((1, 67, 65), 3), ((0, 4, 4), 6),
 ], ids=str)
 @pytest.mark.parametrize("layout", ["contiguous", "channels last"])
 def test_odd_sizes_and_no_image_at_all(implementation, shape, channels, layout):
@@ -83,7 +83,7 @@ def test_odd_sizes_and_no_image_at_all(implementation, shape, channels, layout):
 
 @pytest.mark.parametrize("radix", [1, 2, 3])
 def test_gradients_by_differences(implementation, radix):
-    tensors = inputs(radix, shape=(2, 2, 1), channels=1, dtype=torch.float64)
+    tensors = inputs(radix, shape=(1, 2, 1), channels=1, dtype=torch.float64)
 
     def steps(*tensors):
         return both_steps(implementation, radix, 1, *tensors)

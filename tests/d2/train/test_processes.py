@@ -102,9 +102,11 @@ def test_two_hosts_learn_what_one_process_does(words, tmp_path, start):
     one, two = (torch.load(tmp_path / name / "model_final.pth")["model"] for name in ("one", "two"))
     assert one.keys() == two.keys() and any("running_var" in name for name in one)
     for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5, msg=name)
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5,
+                                   msg=lambda text: f"{name}: {text}")
 
 
+@pytest.mark.long
 def test_torchrun_starts_a_killed_process_again_and_the_run_goes_on(words, tmp_path):
     """Without --resume, and it ends as one that was left alone."""
     period, out = ["SOLVER.CHECKPOINT_PERIOD", "2"], tmp_path / "killed"

@@ -22,10 +22,10 @@ def rows(folder):
     return [json.loads(line) for line in (folder / "metrics.json").read_text().splitlines()]
 
 
-def test_train_then_evaluate_then_resume(train_net, own_data, tmp_path):
+def test_train_then_evaluate_then_resume(started_train_net, train_net, own_data, tmp_path):
     out = tmp_path / "run"
     small = [*SMALL, "OUTPUT_DIR", out]
-    code, output = train_net(*MINI, *own_data, *small, "SOLVER.MAX_ITER", 2)
+    code, output = started_train_net(*MINI, *own_data, *small, "SOLVER.MAX_ITER", 2)
     assert code == 0, output
     assert "No GPU in use: running on the CPU" in output or torch.cuda.is_available()
     trained = {k: v for k, v in rows(out)[-1].items() if "/AP" in k}
@@ -60,11 +60,12 @@ def test_an_interrupted_run_is_saved_and_resumes(own_data, train_net, tmp_path):
     assert code == 0 and f"Starting training from iteration {done + 1}" in output, output
 
 
-def test_two_cpu_processes_train_with_synchronised_norms(train_net, own_data, tmp_path):
+def test_two_cpu_processes_train_with_synchronised_norms(started_train_net, own_data, tmp_path):
     sync = [x for key in ("RESNETS", "FPN", "ROI_BOX_HEAD", "ROI_MASK_HEAD")
             for x in (f"MODEL.{key}.NORM", "SyncBN")]
-    code, output = train_net(*MINI, *own_data, "--num-gpus", 2, "--dist-url", "auto", *SMALL, *sync,
-                             "SOLVER.MAX_ITER", 2, "OUTPUT_DIR", tmp_path / "run")
+    code, output = started_train_net(
+        *MINI, *own_data, "--num-gpus", 2, "--dist-url", "auto", *SMALL, *sync, "SOLVER.MAX_ITER",
+        2, "OUTPUT_DIR", tmp_path / "run")
     assert code == 0, output
     assert any("bbox/AP" in row for row in rows(tmp_path / "run"))
 
