@@ -20,8 +20,8 @@ if not torch.cuda.is_available():
 torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 # Asked for at the start of each run; nothing is installed meanwhile.
-importlib.metadata.packages_distributions = functools.cache(
-    importlib.metadata.packages_distributions)
+_packages = functools.cache(lambda path, find=importlib.metadata.packages_distributions: find())
+importlib.metadata.packages_distributions = lambda: _packages(tuple(sys.path))
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"

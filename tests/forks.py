@@ -12,8 +12,8 @@ import textwrap
 import traceback
 
 # Heavy, and without a part in what is tested.
-_PRELOAD = ("torch", "torchvision", "cv2", "mmengine.runner", "timm", "matplotlib.pyplot",
-            "scipy.ndimage")
+_PRELOAD = ("torch", "torch._dynamo", "torchvision", "cv2", "mmengine.runner", "timm",
+            "matplotlib.pyplot", "scipy.ndimage")
 
 
 def run_forked(cases, *, preload=_PRELOAD, **options):

@@ -1,16 +1,19 @@
 """The registered builders: what the config's keys do, and what they refuse."""
 
+import importlib
+
 import pytest
 import torch
 from d2_batches import batch, shrink
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, build_backbone, build_model
 from detectron2.utils.events import EventStorage
-from forks import run_forked
+from forks import call_in_fork
 from one_block import EACH_FORM, use_one_block
 
 from resnest_dense import ResNeStError, create_backbone, list_architectures
 from resnest_dense.configs import find_config
+from resnest_dense.d2 import backbone as builders
 from resnest_dense.d2 import build_resnest_backbone, get_cfg
 
 RGB = ShapeSpec(channels=3)
@@ -39,15 +42,12 @@ def test_builders_are_registered_and_come_from_here(name):
 
 
 def test_importing_twice_changes_nothing():
-    [said] = run_forked({"twice": """
-        import importlib
-        from detectron2.modeling import BACKBONE_REGISTRY
-        import resnest_dense.d2.backbone
+    def reload():
         before = set(dict(BACKBONE_REGISTRY))
-        importlib.reload(resnest_dense.d2.backbone)
+        importlib.reload(builders)
         assert before == set(dict(BACKBONE_REGISTRY))
-        """}, preload=("detectron2.modeling",)).values()
-    assert said == ""
+
+    assert call_in_fork(reload) == (0, "")
 
 
 @pytest.mark.parametrize("name,levels", [

@@ -2,6 +2,7 @@
 
 import pytest
 import quick_configs  # noqa: F401
+from mmengine.logging import MessageHub, MMLogger
 from mmseg.visualization import SegLocalVisualizer
 
 from demo.tiny_labels import CONFIG, write_tiny_labels
@@ -11,7 +12,8 @@ from resnest_dense.configs import find_config
 @pytest.fixture(autouse=True)
 def _own_records():
     """mmengine takes a run of the same name in the same second for the same experiment."""
-    SegLocalVisualizer._instance_dict.clear()
+    for kind in (SegLocalVisualizer, MMLogger, MessageHub):
+        kind._instance_dict.clear()
 
 
 @pytest.fixture

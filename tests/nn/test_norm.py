@@ -71,7 +71,7 @@ def test_two_cpu_processes_give_what_one_gives(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    multiprocessing.spawn(work, (port, x, tmp_path), nprocs=2)
+    multiprocessing.start_processes(work, (port, x, tmp_path), nprocs=2, start_method="fork")
     gradients, state, first = torch.load(tmp_path / "0.pth")
     others = torch.load(tmp_path / "1.pth")[2]
     net = make_network("BN")

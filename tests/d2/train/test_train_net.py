@@ -60,6 +60,7 @@ def test_an_interrupted_run_is_saved_and_resumes(own_data, train_net, tmp_path):
     assert code == 0 and f"Starting training from iteration {done + 1}" in output, output
 
 
+@pytest.mark.long
 def test_two_cpu_processes_train_with_synchronised_norms(started_train_net, own_data, tmp_path):
     sync = [x for key in ("RESNETS", "FPN", "ROI_BOX_HEAD", "ROI_MASK_HEAD")
             for x in (f"MODEL.{key}.NORM", "SyncBN")]
