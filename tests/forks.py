@@ -13,7 +13,7 @@ import traceback
 
 # Heavy, and without a part in what is tested.
 _PRELOAD = ("torch", "torch._dynamo", "torchvision", "cv2", "mmengine.runner", "timm",
-            "matplotlib.pyplot", "scipy.ndimage")
+            "matplotlib.pyplot", "seaborn", "scipy.ndimage")
 
 
 def run_forked(cases, *, preload=_PRELOAD, **options):
