@@ -38,7 +38,9 @@ def call_in_fork(function):
                 function()
                 status = 0
             except SystemExit as end:
-                status = end.code or 0
+                if isinstance(end.code, str):
+                    print(end.code)
+                status = end.code if isinstance(end.code, int) else int(end.code is not None)
             except BaseException:
                 traceback.print_exc()
             finally:

@@ -32,7 +32,7 @@ _WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "module")
 _CHUNK = 1 << 22  # bytes
 # How files of torch.save start, in its present form and in the one before torch 1.6.
 _ZIP = b"PK\x03\x04"
-_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+_LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # behind a pickle's first two bytes
 
 
 class _Inert:
@@ -101,7 +101,7 @@ def read_checkpoint(path: str | os.PathLike, part: str = "") -> Checkpoint:
     if head.startswith(_ZIP):
         _check_archive(path)
         return _tensors(_read_pickle(path, mmap=True), path, part)
-    if head.startswith(_LEGACY):
+    if head[2:].startswith(_LEGACY):
         return _tensors(_read_pickle(path, mmap=False), path, part)
     if head.startswith(b"\x80"):
         with _explained(path, "pickle.load(open({}, 'rb'))"):
@@ -226,14 +226,14 @@ def require_whole(path: Path) -> None:
     Raises:
         ResNeStError: it is another.
     """
-    if not zipfile.is_zipfile(path):
-        return
     sealed = is_as_sealed(path)
     if sealed is False:
         raise _damaged(path, ValueError("its digest is not that which it was written with"))
     if sealed:
         return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 if member.CRC:  # torch can be told to write 0 (set_crc32_options)

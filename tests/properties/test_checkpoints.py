@@ -69,7 +69,10 @@ def broken_states(draw):
         if how == "drop":
             state.pop(name, None)
         elif how == "rename" and name in state:
-            state[draw(NAME)] = state.pop(name)
+            new, value = draw(NAME), state.pop(name)
+            # Under the name of another of its shape it would be one that nobody can tell.
+            if {**STATE, **original}.get(new, value[None]).shape != value.shape:
+                state[new] = value
         elif how == "value":
             state[name] = draw(broken_value(torch.clone(original[name])))
         elif how == "more":

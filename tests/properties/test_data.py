@@ -97,6 +97,7 @@ def test_a_broken_coco_set_is_refused_or_trained_on_as_it_is_counted(text):
         assert len(boxes) == report.trained and np.isfinite(boxes).all()
         known = [[x, y, x + w, y + h] for entry in json.loads(text)["annotations"]
                  if isinstance(entry.get("bbox"), list) and len(entry["bbox"]) == 4
+                 and all(isinstance(value, (int, float)) for value in entry["bbox"])
                  for x, y, w, h in [entry["bbox"]]]
         known = np.clip(np.array(known, float), 0, (64, 48, 64, 48))
         for box in boxes:
