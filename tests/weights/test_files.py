@@ -196,6 +196,27 @@ def test_a_flipped_bit_of_a_weight_is_found(seal, tmp_path):
         read(path)
 
 
+def test_an_archive_of_many_disks_is_refused_by_what_looks_at_it_first(tmp_path):
+    """zipfile raises where it is asked whether it is one."""
+    path = tmp_path / "x.pth"
+    torch.save(STATE, path)
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\x06\x07") + 16] = 2  # number of disks
+    path.write_bytes(content)
+    for look in (read, files.require_whole):
+        with pytest.raises(ResNeStError, match="x.pth is damaged or cut off"):
+            look(path)
+
+
+def test_a_file_of_the_old_form_is_one_by_what_torch_looks_at(tmp_path):
+    path = tmp_path / "x.pth"
+    torch.save(STATE, path, _use_new_zipfile_serialization=False)
+    content = bytearray(path.read_bytes())
+    content[1] = 0  # the protocol that a pickle names, which nothing depends on
+    path.write_bytes(content)
+    assert_is_state(read(path))
+
+
 def test_a_file_without_checksums_is_read(tmp_path):
     torch.serialization.set_crc32_options(False)
     try:

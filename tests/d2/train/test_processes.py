@@ -78,31 +78,38 @@ def wait_until(true, what):
     raise AssertionError(what())
 
 
-def by_torchrun(words, tmp_path):
-    return start_torchrun("train_net.py", *words, nodes=2, log=tmp_path / "log")
+def two_processes(words, tmp_path):
+    with Ranks(lambda rank: train([*words, "SEED", "4"]), tmp_path) as ranks:
+        assert ranks.end() == [0, 0], ranks.said(0)
 
 
-def by_detectron2(words, tmp_path):
-    """With its launcher, where each machine draws a seed."""
+def two_hosts(words, tmp_path):
+    agents = start_torchrun("train_net.py", *words, nodes=2, log=tmp_path / "log")
+    assert end_torchrun(agents) == [0, 0], (tmp_path / "log").read_text()
+
+
+def two_hosts_of_detectron2(words, tmp_path):
+    """By its launcher, where each machine draws a seed."""
     machines = ["--num-machines", "2", "--dist-url", f"tcp://127.0.0.1:{free_port()}"]
     with open(tmp_path / "log", "w") as log:
-        return [subprocess.Popen(
+        agents = [subprocess.Popen(
             [sys.executable, str(TRAIN_NET), *words[:2], *machines, "--machine-rank", str(rank),
              *words[2:], "SEED", "-1"], stdout=log, stderr=log) for rank in range(2)]
-
-
-@pytest.mark.parametrize("start", [by_torchrun, pytest.param(by_detectron2,
-                                                             marks=pytest.mark.long)])
-def test_two_hosts_learn_what_one_process_does(words, tmp_path, start):
-    """Also the statistics of batch norms, which are in the state."""
-    agents = start(words("two", *PLAIN), tmp_path)
     assert end_torchrun(agents) == [0, 0], (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("start", [two_processes, *(pytest.param(
+    start, marks=pytest.mark.long) for start in (two_hosts, two_hosts_of_detectron2))])
+def test_two_learn_what_one_process_does(words, tmp_path, start):
+    """Also the statistics of batch norms, which are in the state. The longer a run, the likelier
+    it is that rounding changes which proposals are the best, and with them what is learned."""
+    start(words("two", *PLAIN, iterations=2), tmp_path)
     seed = torch.load(tmp_path / "two/model_final.pth")["trainer"]["seed"]
-    train([*words("one", *PLAIN), "SEED", str(seed)])
+    train([*words("one", *PLAIN, iterations=2), "SEED", str(seed)])
     one, two = (torch.load(tmp_path / name / "model_final.pth")["model"] for name in ("one", "two"))
     assert one.keys() == two.keys() and any("running_var" in name for name in one)
     for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4,
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5,
                                    msg=f"{name}: {{}}".format)
 
 
