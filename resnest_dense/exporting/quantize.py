@@ -23,6 +23,7 @@ from resnest_dense.runtime.session import Session
 __all__ = ["find_calibration", "kept_layers", "quantize", "require_nncf"]
 
 _MOST = 300  # images, from which the ranges of activations are taken
+_RANKED = 24  # images, those that suffered most, by which layers are ranked
 # Names of nodes are the modules that they are in: those in none are the graph's own arithmetic
 # (that of `_Inside` is in "graph"), and what OpenVINO puts in, transposed convolutions among it,
 # which it does not load in 8 bits.
@@ -100,7 +101,7 @@ def quantize(model: Any, subject: Subject, pictures: Sequence[Path],
         drop_type=nncf.DropType.ABSOLUTE, **given,
         # Each of its workers holds models of its own; by default they fill the memory.
         advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
-            num_ranking_workers=1))
+            num_ranking_workers=1, ranking_subset_size=_RANKED))
 
 
 def kept_layers(model: Any) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import contextlib
 import fractions
 import os
 import pickle
+import resource
 import zipfile
 
 import numpy as np
@@ -194,6 +195,19 @@ def test_a_flipped_bit_of_a_weight_is_found(seal, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ResNeStError, match="damaged or cut off"):
         read(path)
+
+
+@pytest.mark.parametrize("content", [
+    b"\x80\x02}r\xff\xff\xff\x7f.",  # remembers a dict as number 2147483647
+    b"\x80\x02}U\x01acnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x02\x8a\x04\x00"
+    b"\x00\x00\x10\x86U\x01ftRs."], ids=["memo", "array"])  # 2 x 268435456 numbers, none there
+def test_a_pickle_cannot_take_more_memory_than_it_has_bytes(content, tmp_path):
+    path = tmp_path / "x.pkl"
+    path.write_bytes(content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ResNeStError, match="x.pkl is damaged"):
+        read(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 20  # KB
 
 
 def test_an_archive_of_many_disks_is_refused_by_what_looks_at_it_first(tmp_path):
