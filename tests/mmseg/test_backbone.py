@@ -149,6 +149,14 @@ def test_init_cfg_loads_a_file_in_any_layout(tmp_path):
         assert torch.equal(net.stem.conv1_1.norm.running_var, official.conv1[1].running_var)
 
 
+@pytest.mark.parametrize("nothing", [None, {}, []], ids=str)
+def test_init_cfg_may_name_nothing(nothing):
+    net = build(architecture="resnest14", init_cfg=nothing)
+    before = net.stem.conv1_1.weight.clone()
+    net.init_weights()
+    assert net.stem.conv1_1.weight.equal(before)
+
+
 def test_init_cfg_refuses_the_file_of_another_network(tmp_path):
     torch.save(official_network("resnest26").state_dict(), tmp_path / "a.pth")
     with pytest.raises(ResNeStError, match="a.pth does not fit"):

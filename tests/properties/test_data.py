@@ -1,6 +1,7 @@
 """Damaged data: what is said of it is one line or a finding, and what passes the checks is trained
 on as it stands."""
 
+import copy
 import io
 import json
 import math
@@ -57,7 +58,7 @@ def broken_sets(draw):
         key = path[-1]
         how = draw(st.sampled_from(("set", "set", "set", "out", "twice")))
         if how == "set":
-            inside[key] = draw(NASTY)
+            inside[key] = copy.deepcopy(draw(NASTY))  # another turn may change it
         elif how == "out":
             del inside[key]
         elif isinstance(inside, list):
