@@ -79,6 +79,9 @@ def quantize(model: Any, subject: Subject, pictures: Sequence[Path],
             no score loses more than ``most_loss`` points.
         before: scores of the model in float32 on it.
         most_loss: see above.
+
+    Raises:
+        ResNeStError: it loses more whichever layers go back.
     """
     nncf = require_nncf()
     data = nncf.Dataset(pictures, lambda path: _arrays(read_rgb(path), subject))
@@ -96,12 +99,17 @@ def quantize(model: Any, subject: Subject, pictures: Sequence[Path],
         runner = Runner(Session(subject.contract, _opened(prepared, subject)), threshold=None)
         return 100 - worst_loss(before or {}, validation.score(runner, list(numbers))), None
 
-    return nncf.quantize_with_accuracy_control(
+    quantized = nncf.quantize_with_accuracy_control(
         model, data, nncf.Dataset(range(len(validation.images))), measure, max_drop=most_loss,
         drop_type=nncf.DropType.ABSOLUTE, **given,
         # Each of its workers holds models of its own; by default they fill the memory.
         advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
             num_ranking_workers=1, ranking_subset_size=_RANKED))
+    if not _has_quantizers(quantized):  # NNCF gives back what it was given
+        raise ResNeStError(f"In 8 bits this model loses more than {most_loss:g} points, whichever "
+                           "layers go back to float32: allow more by --most-loss, or take "
+                           "--precision float16.")
+    return quantized
 
 
 def kept_layers(model: Any) -> tuple[str, ...]:
@@ -113,6 +121,12 @@ def kept_layers(model: Any) -> tuple[str, ...]:
                      if node.op_type in _LAYERS and _source(node.input[1], made_by) in weights)
     return tuple(one.get_friendly_name() for one in model.get_ordered_ops()
                  if one.get_type_name() in _LAYERS and _is_float(one.input_value(1).get_node()))
+
+
+def _has_quantizers(model: Any) -> bool:
+    if hasattr(model, "graph"):
+        return any(node.op_type == "QuantizeLinear" for node in model.graph.node)
+    return any(one.get_type_name() == "FakeQuantize" for one in model.get_ops())
 
 
 def _source(name: str, made_by: dict[str, Any]) -> str:

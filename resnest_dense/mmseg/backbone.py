@@ -100,7 +100,7 @@ class ResNeSt(network.ResNeSt, BaseModule):
 
     def init_weights(self) -> None:
         """Load what ``init_cfg`` names; without it the weights stay as the network drew them."""
-        configs = self.init_cfg or []  # {} is none to mmengine too
+        configs: Any = self.init_cfg or []  # {} is none to mmengine too
         configs = [configs] if isinstance(configs, dict) else configs
         named = [cfg["checkpoint"] for cfg in configs
                  if cfg["type"] in ("Pretrained", PretrainedInit)]

@@ -71,24 +71,38 @@ def test_int8_of_a_segmentor_is_measured_and_stored(pictures, labels, model_of, 
     assert whole.pixels.shape == (480, 640)
 
 
+@pytest.fixture
+def export_wide(pictures, model_of, tmp_path):
+    """Exports a model in which a channel is 100,000 times as large as those beside it, which in 8
+    bits are nothing then; it is measured on what it finds in float32."""
+    def export_it(norm):
+        config, checkpoint = model_of("fcn")[0], str(tmp_path / "wide.pth")
+        state = torch.load(model_of("fcn")[1], weights_only=True)
+        head = state["state_dict"]
+        head[f"{norm}.weight"][0], head[f"{norm}.bias"][0] = 1e5, 1e5
+        head["decode_head.conv_seg.weight"][:, 0] = 0
+        torch.save(state, checkpoint)
+        (tmp_path / "labels").mkdir()
+        write_labels(config, checkpoint, pictures, tmp_path / "labels")
+        return export(config, checkpoint, "openvino", tmp_path / "model.xml", precision="int8",
+                      calibration=[pictures], val=(pictures, tmp_path / "labels"), most_loss=25)
+
+    return export_it
+
+
 @pytest.mark.long
-def test_a_layer_that_costs_too_much_stays_in_float(pictures, model_of, tmp_path):
-    """One input of the last convolution is 100,000 times as large as the others, and has no weight:
-    in 8 bits the others are nothing."""
-    config, checkpoint = model_of("fcn")[0], str(tmp_path / "wide.pth")
-    state = torch.load(model_of("fcn")[1], weights_only=True)
-    head = state["state_dict"]
-    for name in ("weight", "bias"):
-        head[f"decode_head.conv_cat.bn.{name}"][0] = 1e5
-    head["decode_head.conv_seg.weight"][:, 0] = 0
-    torch.save(state, checkpoint)
-    (tmp_path / "labels").mkdir()
-    write_labels(config, checkpoint, pictures, tmp_path / "labels")
-    report = export(config, checkpoint, "openvino", tmp_path / "model.xml", precision="int8",
-                    calibration=[pictures], val=(pictures, tmp_path / "labels"), most_loss=25)
+def test_a_layer_that_costs_too_much_stays_in_float(export_wide, tmp_path):
+    report = export_wide("decode_head.convs.1.bn")
     assert report.before["mIoU"] > 99.9 and report.after["mIoU"] > 75
     kept = Contract.from_json((tmp_path / "model.xml.json").read_text()).kept_higher
-    assert len(kept) < 5 and any("conv_seg" in name for name in kept)
+    assert len(kept) < 5 and any("conv_cat" in name for name in kept)
+
+
+@pytest.mark.long
+def test_a_model_that_loses_too_much_whatever_goes_back_is_refused(export_wide, tmp_path):
+    with pytest.raises(ResNeStError, match="more than 25 points, whichever .*--precision float16"):
+        export_wide("decode_head.conv_cat.bn")
+    assert not list(tmp_path.glob("model*"))
 
 
 def test_int8_of_a_detector_leaves_boxes_and_scores_in_float(pictures, model_of, tmp_path):
