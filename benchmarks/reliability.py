@@ -167,7 +167,8 @@ def page(rows):
         lines.append(f"| {row['case']} | {row['iterations']}, {row['period']} | {row['kills']} | "
                      f"{row['how']['in a checkpoint']} | {row['runs']} | {len(row['different'])} | "
                      f"{row['minutes']} |")
-    return "\n".join([*lines, "", f"Machine: {rows[0]['machine']}."])
+    machines = "; ".join(dict.fromkeys(row["machine"] for row in rows))
+    return "\n".join([*lines, "", f"Machine: {machines}."])
 
 
 def main():
