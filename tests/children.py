@@ -3,18 +3,14 @@
 import os
 import signal
 
+from forks import call_in_fork
+
 
 def run_in_child(function, *args):
     """What became of a call in a process of its own: its exit code, or minus the signal."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            function(*args)
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    code, said = call_in_fork(lambda: function(*args))
+    print(said)
+    return code
 
 
 def kill_at_call(number, function):

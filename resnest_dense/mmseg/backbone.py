@@ -100,9 +100,7 @@ class ResNeSt(network.ResNeSt, BaseModule):
 
     def init_weights(self) -> None:
         """Load what ``init_cfg`` names; without it the weights stay as the network drew them."""
-        configs: Any = self.init_cfg or []  # {} is none to mmengine too
-        configs = [configs] if isinstance(configs, dict) else configs
-        named = [cfg["checkpoint"] for cfg in configs
+        named = [cfg["checkpoint"] for cfg in _listed(self.init_cfg)
                  if cfg["type"] in ("Pretrained", PretrainedInit)]
         if not named:
             return super().init_weights()
@@ -117,12 +115,17 @@ def _check_pretrained(pretrained: Any, init_cfg: Any) -> None:
     """
     if not isinstance(pretrained, str | os.PathLike | None):
         raise ResNeStValueError(f"pretrained={pretrained!r}: give the name of weights, or None.")
-    for cfg in init_cfg if isinstance(init_cfg, list) else [init_cfg or {"type": None}]:
+    for cfg in _listed(init_cfg):
         if not isinstance(cfg, Mapping) or "type" not in cfg or (
                 cfg["type"] in ("Pretrained", PretrainedInit)
                 and not isinstance(cfg.get("checkpoint"), str | os.PathLike)):
             raise ResNeStValueError(f"init_cfg={init_cfg!r}: give dict(type=\"Pretrained\", "
                                     "checkpoint=\"...\"), or None.")
+
+
+def _listed(init_cfg: Any) -> list:
+    """The parts of an ``init_cfg``, of which {} has none to mmengine too."""
+    return init_cfg if isinstance(init_cfg, list) else [init_cfg] if init_cfg else []
 
 
 def _read_norm(norm_cfg: Mapping[str, Any]) -> Norm:

@@ -132,19 +132,13 @@ class EvaluationClock(DatasetEvaluator):
     def reset(self) -> None:
         self._batches.clear()
         self.evaluator.reset()
-        self._next_batch()
+        current_watch().evaluates(0, self._count)
 
     def process(self, inputs: list[dict], outputs: list[dict]) -> None:
         network_end = self._network_end or _now()
         self.evaluator.process(inputs, outputs)
         self._batches.append((network_end - self._started, _now() - network_end, len(inputs)))
-        self._next_batch()
-
-    def _next_batch(self) -> None:
-        """Tells the other processes, who work on their own shares, where this one is."""
-        current_watch().end()
-        if len(self._batches) < self._count:
-            current_watch().begin(len(self._batches), alone=True)
+        current_watch().evaluates(len(self._batches), self._count)
 
     def evaluate(self) -> dict | None:
         start = _now()

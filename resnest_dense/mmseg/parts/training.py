@@ -41,14 +41,17 @@ class WatchHook(Hook):
     priority = "VERY_HIGH"
 
     def _before_epoch(self, runner: Runner, mode: str = "train") -> None:
-        if mode != "train":
-            current_watch().begin(0, alone=True)
+        self._tell(runner, mode, done=0)
 
     def _after_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                     outputs: Any = None, mode: str = "train") -> None:
-        current_watch().end()
-        if mode != "train" and batch_idx + 1 < len(getattr(runner, f"{mode}_dataloader")):
-            current_watch().begin(batch_idx + 1, alone=True)
+        self._tell(runner, mode, done=batch_idx + 1)
+
+    def _tell(self, runner: Runner, mode: str, *, done: int) -> None:
+        if mode == "train":
+            current_watch().end()
+        else:
+            current_watch().evaluates(done, len(getattr(runner, f"{mode}_dataloader")))
 
 
 class BeginRunHook(Hook):

@@ -48,6 +48,13 @@ class Watch:
     def end(self) -> None:
         """What a process does from here on, such as saving, the others may wait for."""
 
+    def evaluates(self, done: int, count: int) -> None:
+        """So many batches are done of the ``count`` that are this process's share of an
+        evaluation."""
+        self.end()
+        if done < count:
+            self.begin(done, alone=True)
+
     @contextmanager
     def step(self, iteration: int) -> Iterator[None]:
         """Around a step."""

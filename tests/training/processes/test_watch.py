@@ -78,11 +78,11 @@ def test_one_that_hangs_in_its_share_of_an_evaluation_is_named(tmp_path):
     def evaluate(rank):
         with joined(find_launch(), cuda=False), watched():
             for batch in range(6):
-                current_watch().begin(batch, alone=True)
+                current_watch().evaluates(batch, 6)
                 if rank == 1 and batch == 4:
                     sleep_in_a_step()
                 time.sleep(0.02)
-                current_watch().end()
+            current_watch().evaluates(6, 6)
             distributed.barrier()
 
     with Ranks(evaluate, tmp_path, RESNEST_DENSE_PATIENCE=str(PATIENCE)) as ranks:
