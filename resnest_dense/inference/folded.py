@@ -54,8 +54,7 @@ class FoldedConv2d(nn.Conv2d):
         # A convolution's attributes have wider types than its arguments.
         geometry: tuple[Any, Any, Any, Any, int] = (conv.kernel_size, conv.stride, conv.padding,
                                                     conv.dilation, conv.groups)
-        super().__init__(conv.in_channels, conv.out_channels, *geometry, bias=True,
-                         device=conv.weight.device, dtype=conv.weight.dtype)
+        super().__init__(conv.in_channels, conv.out_channels, *geometry, bias=True, device="meta")
         weight, bias, self.norm = fold(conv.weight, conv.bias, norm)
         weight = weight.to(memory_format=torch.channels_last)
         self.weight = nn.Parameter(weight, requires_grad=False)

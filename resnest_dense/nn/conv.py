@@ -38,6 +38,8 @@ class ConvNorm(nn.Conv2d):
                          kernel_size // 2 * dilation, dilation, groups, bias=False)
         self.norm = make_norm(norm, out_channels)
         self.relu = relu
+
+    def reset_parameters(self) -> None:
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
