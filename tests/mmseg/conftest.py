@@ -2,18 +2,9 @@
 
 import pytest
 import quick_configs  # noqa: F401
-from mmengine.logging import MessageHub, MMLogger
-from mmseg.visualization import SegLocalVisualizer
 
 from demo.tiny_labels import CONFIG, write_tiny_labels
 from resnest_dense.configs import find_config
-
-
-@pytest.fixture(autouse=True)
-def _own_records():
-    """mmengine takes a run of the same name in the same second for the same experiment."""
-    for kind in (SegLocalVisualizer, MMLogger, MessageHub):
-        kind._instance_dict.clear()
 
 
 @pytest.fixture

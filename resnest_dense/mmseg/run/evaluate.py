@@ -1,18 +1,14 @@
 """Evaluation of a segmentor, as ``tools/mmseg_test.py`` starts it, and of a published one."""
 
 import argparse
-import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import MessageHub, MMLogger
-from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
 
 from resnest_dense.mmseg.run.predict import find_checkpoint
-from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
+from resnest_dense.mmseg.run.settings import add_arguments, read_config, running
 from resnest_dense.training.processes.launch import find_launch, joined
 from resnest_dense.training.processes.watch import watched
 
@@ -46,26 +42,12 @@ def run(args: argparse.Namespace) -> dict[str, float]:
         cfg.test_evaluator.update(output_dir=args.out, keep_results=True)
     if args.show_dir:
         cfg.default_hooks.visualization.update(draw=True, interval=1)
-        # mmengine keeps one visualizer a name; another one has another folder.
-        cfg.visualizer.update(save_dir=args.show_dir, name=f"visualizer in {args.show_dir}")
+        cfg.visualizer.update(save_dir=args.show_dir)
     if args.tta:
         _use_augmentation(cfg, args.tta)
-    with joined(find_launch(), cuda=torch.cuda.is_available()), watched():
-        runner = build_runner(cfg, "test_loop")
-        try:
-            return runner.test()
-        finally:
-            _let_go(runner)
-
-
-def _let_go(runner: Runner) -> None:
-    """Gives up what mmengine keeps of a run until its process ends, the open log file among it."""
-    for kind in (MMLogger, MessageHub, DefaultScope):
-        kind._instance_dict.pop(runner.experiment_name, None)
-    for handler in list(runner.logger.handlers):
-        if isinstance(handler, logging.FileHandler):
-            runner.logger.removeHandler(handler)
-            handler.close()
+    with (joined(find_launch(), cuda=torch.cuda.is_available()), watched(),
+          running(cfg, "test_loop") as runner):
+        return runner.test()
 
 
 def measure_published(config: str, checkpoint: Path, metrics: Iterable[str], *, out: Path,

@@ -18,7 +18,7 @@ from resnest_dense.config_errors import explained
 from resnest_dense.errors import ResNeStError
 from resnest_dense.mmseg.config import load_config
 from resnest_dense.mmseg.parts.checkpoints import checkpoints_in
-from resnest_dense.mmseg.run.settings import build_runner
+from resnest_dense.mmseg.run.settings import running
 from resnest_dense.report.logs import curve, last_row, read_log, read_rows
 from resnest_dense.report.measures.pixels import PixelScores
 from resnest_dense.report.run import Run
@@ -83,9 +83,9 @@ def measure(folder: Path) -> PixelScores:
     with tempfile.TemporaryDirectory() as work, explained(configs[-1]):
         cfg.update(load_from=str(weights), resume=False, launcher="none", work_dir=work,
                    log_level="ERROR")
-        runner = build_runner(cfg, "val_loop")
-        runner.load_or_resume()
-        return _go_through(runner, weights.name)
+        with running(cfg, "val_loop") as runner:
+            runner.load_or_resume()
+            return _go_through(runner, weights.name)
 
 
 def _go_through(runner: Runner, source: str) -> PixelScores:

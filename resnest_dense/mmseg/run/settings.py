@@ -3,13 +3,17 @@
 import argparse
 import difflib
 import inspect
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
 from mmengine.runner import BaseLoop, Runner
 
 from resnest_dense.config_errors import explained
@@ -25,7 +29,7 @@ from resnest_dense.mmseg.run.order import OrderedLoader
 from resnest_dense.training.processes.launch import find_launch
 from resnest_dense.training.processes.ranks import together
 
-__all__ = ["add_arguments", "build_runner", "read_config"]
+__all__ = ["add_arguments", "build_runner", "read_config", "running"]
 
 _PREFLIGHT = "resnest_dense.PreflightHook"
 _RUNNER_KEYS = tuple(inspect.signature(Runner.__init__).parameters)[1:]
@@ -189,6 +193,23 @@ def build_runner(cfg: Config, *loops: str, overwrite: bool = False) -> Runner:
                 f"{cfg.filename}: {error}. Put the data set there, or name its folder: data_root "
                 "of the data sets in the config, --data of evaluate-published.") from error
     return runner
+
+
+@contextmanager
+def running(cfg: Config, *loops: str, overwrite: bool = False) -> Iterator[Runner]:
+    """:func:`build_runner`'s, and after it nothing of what mmengine keeps by name until a process
+    ends: the next run, in the same second, would write into the files of this one."""
+    runner = build_runner(cfg, *loops, overwrite=overwrite)
+    try:
+        yield runner
+    finally:
+        for kind in (MMLogger, MessageHub, DefaultScope):
+            kind._instance_dict.pop(runner.experiment_name, None)
+        type(runner.visualizer)._instance_dict.pop(runner.visualizer.instance_name, None)
+        for handler in list(runner.logger.handlers):
+            if isinstance(handler, logging.FileHandler):
+                runner.logger.removeHandler(handler)
+                handler.close()
 
 
 def _refuse_unknown_keys(cfg: Config, options: Iterable[str]) -> None:

@@ -22,7 +22,7 @@ from resnest_dense.mmseg.parts.checkpoints import (
 )
 from resnest_dense.mmseg.parts.divergence import StopAtNonFiniteHook
 from resnest_dense.mmseg.parts.training import IterationSeedHook
-from resnest_dense.mmseg.run.settings import add_arguments, build_runner, read_config
+from resnest_dense.mmseg.run.settings import add_arguments, read_config, running
 from resnest_dense.mmseg.run.start import Start, check_run, use_start
 from resnest_dense.training.faults import faults_told
 from resnest_dense.training.lock import training_in
@@ -88,13 +88,13 @@ def _prepare(args: argparse.Namespace, cfg: Config, stack: ExitStack) -> Start:
 
 
 def _train(cfg: Config, interrupt: Interrupt, *, overwrite: bool) -> None:
-    runner = build_runner(cfg, "train_loop", "val_loop", overwrite=overwrite)
-    for hook in (IterationSeedHook(), StopAtNonFiniteHook(), SaveOnInterruptHook(interrupt),
-                 ValidationMadeUpHook()):
-        runner.register_hook(hook)
-    if runner.rank == 0:
-        checkpoints_in(cfg.work_dir).remove_parts()
-    runner.train()
+    with running(cfg, "train_loop", "val_loop", overwrite=overwrite) as runner:
+        for hook in (IterationSeedHook(), StopAtNonFiniteHook(), SaveOnInterruptHook(interrupt),
+                     ValidationMadeUpHook()):
+            runner.register_hook(hook)
+        if runner.rank == 0:
+            checkpoints_in(cfg.work_dir).remove_parts()
+        runner.train()
 
 
 def _use_amp(cfg: Config) -> None:

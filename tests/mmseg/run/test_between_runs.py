@@ -47,7 +47,7 @@ def test_runs_in_a_used_folder(config, finished, capsys):
         config.write_text(text.replace(CLASSES, classes))
         with pytest.raises(ResNeStError, match=words):
             train_in(finished, config, "--resume")
-    config.write_text(text.replace("dict(channels=16", "dict(channels=8"))
+    config.write_text(text.replace("channels=16", "channels=8", 1))
     with pytest.raises(ResNeStError, match="model.decode_head.channels 16 -> 8"):
         train_in(finished, config, "--resume")
     checkpoint = torch.load(finished / "iter_1.pth", weights_only=False)
@@ -61,6 +61,15 @@ def test_runs_in_a_used_folder(config, finished, capsys):
     train_in(finished, config, "--resume")
     assert "is finished: 1 of train_cfg.max_iters=1" in capsys.readouterr().out
     assert content(finished) == before and sum(path.is_dir() for path in finished.iterdir()) == 1
+
+
+def test_runs_of_one_process_write_their_own_records(config, tmp_path):
+    for name in ("one", "two"):
+        train_in(tmp_path / name, config)
+    for name in ("one", "two"):
+        [log], [scalars] = (list((tmp_path / name).glob(f"*/{kind}")) for kind in (
+            "*.log", "vis_data/scalars.json"))
+        assert f"{tmp_path / name}" in log.read_text() and "decode.loss_ce" in scalars.read_text()
 
 
 def test_a_run_is_overwritten_once_the_new_one_has_passed_its_checks(config, finished):
