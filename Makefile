@@ -5,6 +5,9 @@ BIN := .venv/bin
 UV = VIRTUAL_ENV=.venv $(BIN)/uv
 # Waiting threads sleep instead of spinning: other work on the machine then costs little.
 export OMP_WAIT_POLICY ?= PASSIVE
+# Python keeps what it compiles, also in a container that forbids it: tests start hundreds of
+# processes, each of which would compile torch and the frameworks anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo demo-seg test matrix soak lint docs pages install lock clean
 

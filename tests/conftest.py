@@ -1,7 +1,6 @@
 """What several test files share: seeds, and data that is not part of the project."""
 
 import functools
-import gc
 import importlib.metadata
 import logging
 import os
@@ -13,6 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
+# Many tests fork, and what is forked waits for ever for threads that have been at work before.
+torch.set_num_threads(1)
 # Read when Triton is imported, which parts of torch do too: its kernels then run on a CPU.
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")
@@ -33,12 +34,6 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(skip)
-
-
-def pytest_collection_finish():
-    """What is imported by now stays: mmengine collects garbage for each data set that it loads."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,12 @@
 """Fresh interpreters without the price of importing torch in each: a parent that has it forks them.
 
-Run as a program it reads {case: code} from stdin and writes {case: what went wrong or ""}.
+Run as a program it is that parent: it reads orders, one a line, and answers each in a line.
 """
 
+import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,14 +16,26 @@ import traceback
 # Heavy, and without a part in what is tested.
 _PRELOAD = ("torch", "torch._dynamo", "torchvision", "cv2", "mmengine.runner", "timm",
             "matplotlib.pyplot", "seaborn", "scipy.ndimage")
+_SECONDS = 900
 
 
-def run_forked(cases, *, preload=_PRELOAD, **options):
-    """Runs each piece of code in a process of its own; returns what each said when it failed."""
+def run_forked(cases, *, preload=(), cwd=".", env=None):
+    """Runs each piece of code in a process of its own, one after another, with more modules than
+    torch and its like imported before; returns what each said when it failed."""
     cases = {name: textwrap.dedent(code) for name, code in cases.items()}
-    done = subprocess.run([sys.executable, "-W", "ignore", __file__, *preload], text=True,
-                          input=json.dumps(cases), stdout=subprocess.PIPE, timeout=900, **options)
-    return json.loads(done.stdout.splitlines()[-1])
+    parent = _parent()
+    print(json.dumps([cases, preload, str(cwd), dict(env or os.environ)]), file=parent.stdin,
+          flush=True)
+    status, said = json.loads(parent.stdout.readline())
+    assert status == 0, said
+    return json.loads(said.splitlines()[-1])
+
+
+@functools.cache
+def _parent():
+    """One for all tests of this process, and ended by the end of it."""
+    return subprocess.Popen([sys.executable, "-W", "ignore", __file__], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def call_in_fork(function):
@@ -51,13 +65,26 @@ def call_in_fork(function):
         return code, said.read()
 
 
+def _carry_out(cases, preload, cwd, env):
+    signal.alarm(_SECONDS)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.path[1:1] = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
+    for module in preload:
+        __import__(module)
+    results = {name: _run_case(code) for name, code in cases.items()}
+    print(json.dumps(results))
+
+
 def _run_case(code):
     status, said = call_in_fork(lambda: exec(code, {"__name__": "__case__"}))
     return said if status else ""
 
 
 if __name__ == "__main__":
-    for module in sys.argv[1:]:
+    for module in _PRELOAD:
         __import__(module)
-    results = {name: _run_case(code) for name, code in json.load(sys.stdin).items()}
-    print(json.dumps(results))
+    for line in sys.stdin:
+        order = json.loads(line)
+        print(json.dumps(call_in_fork(lambda order=order: _carry_out(*order))), flush=True)

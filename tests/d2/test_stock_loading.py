@@ -149,7 +149,7 @@ def failures(tmp_path_factory):
     (folder / "code.pkl").write_bytes(pickle.dumps({**stem, "when": datetime.date(2020, 4, 19)}))
     (folder / "run").mkdir()
     cases = {name: START + textwrap.dedent(code) for name, code in CASES.items()}
-    preload = ("torch._dynamo", "torchvision", "cv2", "detectron2.engine", "detectron2.modeling")
+    preload = ("detectron2.engine", "detectron2.modeling")
     return run_forked(cases, preload=preload, cwd=folder)
 
 

@@ -147,7 +147,7 @@ def failures(tmp_path_factory):
         weights.convert(raw, layout, folder / f"{layout}.pth")
     shutil.copy(raw, folder / "gluon_resnest14-9c8fe254.pth")
     return run_forked({name: START + textwrap.dedent(code) for name, code in CASES.items()},
-                      preload=("torch._dynamo", "resnest_dense.mmseg.parts.heads"), cwd=folder)
+                      preload=["resnest_dense.mmseg.parts.heads"], cwd=folder)
 
 
 @pytest.mark.parametrize("case", CASES)

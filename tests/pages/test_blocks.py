@@ -8,8 +8,8 @@ from doc_pages import PAGES, page_id
 from forks import run_forked
 
 # Heavy ones, imported once; MMSegmentation's models behind what mmcv-lite needs for them.
-LIBRARIES = ("torch", "torchvision.models.detection", "timm", "segmentation_models_pytorch",
-             "detectron2.modeling", "resnest_dense.mmseg", "mmseg.models")
+LIBRARIES = ("torchvision.models.detection", "segmentation_models_pytorch", "detectron2.modeling",
+             "resnest_dense.mmseg", "mmseg.models")
 # A config of mmengine is read, not run: what it names must be there, and its backbone be built.
 _BUILD = """
 from importlib import import_module

@@ -143,10 +143,9 @@ def failures(tmp_path_factory):
     (folder / "segmentor.py").write_text(
         SEGMENTOR.format(base=find_config("resnest14_deeplabv3_ade20k", "mmseg")))
     cases = {"make": MAKE_DETECTOR, **CASES}
-    # Not detectron2, which asks for the folder of data sets when it is imported.
-    preload = ("torch._dynamo", "torchvision", "cv2", "mmengine.runner", "seaborn")
+    # detectron2 is not imported before: it asks for the folder of data sets when it is.
     return run_forked({name: START + textwrap.dedent(code) for name, code in cases.items()},
-                      preload=preload, cwd=folder)
+                      cwd=folder)
 
 
 @pytest.mark.parametrize("case", CASES)
