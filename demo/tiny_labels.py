@@ -7,14 +7,15 @@ from PIL import Image
 
 __all__ = ["CONFIG", "write_tiny_labels"]
 
-# To be formatted with base (a config), images and labels (folders).
+# To be formatted with base (a config), images and labels (folders). The network has no last stage,
+# where most of its weights would be: runs are short, and checkpoints small.
 CONFIG = '''
 _base_ = ["{base}"]
 model = dict(
     data_preprocessor=dict(size=(32, 32)),
-    backbone=dict(init_cfg=None),
-    decode_head=dict(channels=16, num_classes=3),
-    auxiliary_head=dict(channels=16, num_classes=3))
+    backbone=dict(init_cfg=None, out_indices=(1, 2)),
+    decode_head=dict(in_index=1, in_channels=1024, channels=16, num_classes=3),
+    auxiliary_head=dict(in_index=0, in_channels=512, channels=16, num_classes=3))
 train_pipeline = [
     dict(type="LoadImageFromFile"), dict(type="LoadAnnotations"),
     dict(type="RandomFlip", prob=0.5), dict(type="RandomCrop", crop_size=(32, 32)),

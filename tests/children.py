@@ -35,3 +35,21 @@ def same(one, other):
     if isinstance(one, (list, tuple)):
         return len(one) == len(other) and all(map(same, one, other))
     return one == other
+
+
+def assert_same_step(one, two):
+    """That two runs have found the same statistics of batch norms and the same gradients in a step
+    of SGD, of which its state tells. Rounding lets an activation be zero for one of them alone.
+
+    Args:
+        one: the weights of a run, and the state of its optimizer.
+        two: those of the other.
+    """
+    statistics = [{name: value for name, value in weights.items() if "running" in name}
+                  for weights, _ in (one, two)]
+    gradients = [{number: kept["momentum_buffer"] for number, kept in optimizer["state"].items()}
+                 for _, optimizer in (one, two)]
+    for (ours, theirs), share in ((statistics, 0.001), (gradients, 0.05)):
+        assert ours and ours.keys() == theirs.keys()
+        for name, value in ours.items():
+            assert float((theirs[name] - value).norm()) <= share * float(value.norm()), name

@@ -14,9 +14,9 @@ DILATED = ("resnest14", "resnest50", "resnest50_fast_2s2x40d")
 ODD = (2, 3, 67, 97)
 
 
-def pair(name, dtype, output_stride=32):
-    official = official_network(name, output_stride).to(dtype)
-    ours = create_backbone(name, output_stride=output_stride).to(dtype)
+def pair(name, output_stride):
+    official = official_network(name, output_stride)
+    ours = create_backbone(name, output_stride=output_stride)
     ours.load_state_dict(official_state_dict(official))
     return ours, official
 
@@ -25,9 +25,8 @@ def relative_difference(ours, theirs):
     return float((ours - theirs).abs().max() / theirs.abs().max())
 
 
-def assert_same_features(ours, official, x, tolerance):
-    theirs = official_features(official, x)
-    for name, feature in ours(x).items():
+def assert_same_features(ours, theirs, tolerance):
+    for name, feature in ours.items():
         assert feature.shape == theirs[name].shape
         assert relative_difference(feature, theirs[name]) < tolerance, name
 
@@ -35,36 +34,29 @@ def assert_same_features(ours, official, x, tolerance):
 @pytest.mark.parametrize("name,output_stride", [
     *((name, 32) for name in SMALL), *((name, stride) for name in DILATED for stride in (16, 8))])
 def test_features_in_eval(name, output_stride):
-    ours, official = pair(name, torch.float64, output_stride)
+    ours, official = (net.eval() for net in pair(name, output_stride))
+    x = torch.randn(ODD)
     with torch.no_grad():
-        assert_same_features(ours.eval(), official.eval(), torch.randn(ODD).double(), 1e-10)
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_features_in_eval_in_single_precision(name):
-    ours, official = pair(name, torch.float32)
-    with torch.no_grad():
-        assert_same_features(ours.eval(), official.eval(), torch.randn(ODD), 1e-5)
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_features_and_statistics_in_training(name):
-    ours, official = pair(name, torch.float64)
-    assert_same_features(ours, official, torch.randn(ODD).double(), 1e-10)
-    statistics = official_state_dict(official)
-    for key, value in ours.state_dict().items():
-        torch.testing.assert_close(value, statistics[key], rtol=1e-9, atol=1e-9, msg=key)
+        assert_same_features(ours(x), official_features(official, x), 1e-5)
+        ours, official, x = ours.double(), official.double(), x.double()
+        assert_same_features(ours(x), official_features(official, x), 1e-10)
 
 
 @pytest.mark.parametrize("name,output_stride", [*((name, 32) for name in SMALL),
                                                 ("resnest26", 16), ("resnest26", 8)])
-def test_gradients(name, output_stride):
-    ours, official = pair(name, torch.float64, output_stride)
-    x = torch.randn(2, 3, 65, 67).double()
+def test_features_statistics_and_gradients_in_training(name, output_stride):
+    ours, official = (net.double() for net in pair(name, output_stride))
+    x = torch.randn(2, 3, 33, 47).double()
     inputs = x.clone().requires_grad_(), x.clone().requires_grad_()
-    sum(f.square().mean() for f in ours(inputs[0]).values()).backward()
-    sum(f.square().mean() for f in official_features(official, inputs[1]).values()).backward()
+    features = ours(inputs[0]), official_features(official, inputs[1])
+    with torch.no_grad():
+        assert_same_features(*features, 1e-10)
+    for maps in features:
+        sum(f.square().mean() for f in maps.values()).backward()
     assert relative_difference(inputs[0].grad, inputs[1].grad) < 1e-10
+    statistics = official_state_dict(official)
+    for key, value in ours.state_dict().items():
+        torch.testing.assert_close(value, statistics[key], rtol=1e-9, atol=1e-9, msg=key)
     gradients = {ours_from_official(k): p.grad for k, p in official.named_parameters()}
     for key, parameter in ours.named_parameters():
         theirs = gradients[key]

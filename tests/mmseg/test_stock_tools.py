@@ -98,5 +98,5 @@ del tiny
     assert failures == dict.fromkeys(failures, "")
     assert (tmp_path / "pure" / "iter_1.pth").is_file()
     trained = torch.load(tmp_path / "from" / "iter_2.pth", weights_only=False)["state_dict"]
-    assert torch.equal(trained["backbone.res5.0.conv3.weight"],
-                       torch.load(raw)["layer4.0.conv3.weight"])
+    assert torch.equal(trained["backbone.res4.0.conv3.weight"],
+                       torch.load(raw)["layer3.0.conv3.weight"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from children import same
+from children import assert_same_step, same
 from d2_runs import SMALL, TRAIN_NET, start_train_net
 from detectron2.data import DatasetMapper
 from ranks import Ranks, free_port
@@ -79,7 +79,7 @@ def wait_until(true, what):
 
 
 def two_processes(words, tmp_path):
-    with Ranks(lambda rank: train([*words, "SEED", "4"]), tmp_path) as ranks:
+    with Ranks(lambda rank: train([*words, "SEED", "0"]), tmp_path) as ranks:
         assert ranks.end() == [0, 0], ranks.said(0)
 
 
@@ -101,16 +101,13 @@ def two_hosts_of_detectron2(words, tmp_path):
 @pytest.mark.parametrize("start", [two_processes, *(pytest.param(
     start, marks=pytest.mark.long) for start in (two_hosts, two_hosts_of_detectron2))])
 def test_two_learn_what_one_process_does(words, tmp_path, start):
-    """Also the statistics of batch norms, which are in the state. The longer a run, the likelier
-    it is that rounding changes which proposals are the best, and with them what is learned."""
-    start(words("two", *PLAIN, iterations=2), tmp_path)
-    seed = torch.load(tmp_path / "two/model_final.pth")["trainer"]["seed"]
-    train([*words("one", *PLAIN, iterations=2), "SEED", str(seed)])
-    one, two = (torch.load(tmp_path / name / "model_final.pth")["model"] for name in ("one", "two"))
-    assert one.keys() == two.keys() and any("running_var" in name for name in one)
-    for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5,
-                                   msg=f"{name}: {{}}".format)
+    """In a second step rounding may change which proposals are the best."""
+    start(words("two", *PLAIN, iterations=1), tmp_path)
+    two = torch.load(tmp_path / "two/model_final.pth")
+    train([*words("one", *PLAIN, iterations=1), "SEED", str(two["trainer"]["seed"])])
+    one = torch.load(tmp_path / "one/model_final.pth")
+    assert_same_step(*((end["model"], end["trainer"]["_trainer"]["optimizer"])
+                       for end in (one, two)))
 
 
 @pytest.mark.long

@@ -54,4 +54,4 @@ def test_a_run_says_a_line_each_and_its_model_is_looked_at(config, folders, tmp_
     assert {*frames[0]["found"]} <= {"dark", "middle", "light"}
     assert cv2.VideoCapture(str(tmp_path / "out/a.mp4")).get(cv2.CAP_PROP_FRAME_WIDTH) == 48
     assert main(["attention", *model, str(images[0]), *out]) == 0
-    assert len(json.loads((tmp_path / "out/0_attention.json").read_text())["blocks"]) == 4
+    assert len(json.loads((tmp_path / "out/0_attention.json").read_text())["blocks"]) == 3
