@@ -117,7 +117,8 @@ def check_norms(model: nn.Module, *, images: int, processes: int) -> Finding:
 
 
 def check_learning_rate(rate: float, *, images: int, reference: tuple[float, int], key: str,
-                        accumulation: str = "", parts: int = 1) -> Finding:
+                        accumulation: str = "", parts: int = 1,
+                        clipped: bool = False) -> Finding:
     """The learning rate against the linear rule (arXiv 1706.02677).
 
     Args:
@@ -128,6 +129,7 @@ def check_learning_rate(rate: float, *, images: int, reference: tuple[float, int
         accumulation: the settings that make steps of {images} images in {parts} parts, for a rate
             of {rate}; "" where there are none.
         parts: of a step as it is.
+        clipped: whether gradients are, which bears higher rates (arXiv 1905.11881).
     """
     wanted = reference[0] * images / reference[1]
     text = f"{key} is {rate:g} for {images} images a batch"
@@ -138,10 +140,12 @@ def check_learning_rate(rate: float, *, images: int, reference: tuple[float, int
     if accumulation and images < most and parts * most % images == 0:
         given = accumulation.format(images=most, parts=parts * most // images, rate=reference[0])
         more = f" {given} makes steps of {most} images with the memory of these."
-    if not 0.5 <= rate / wanted <= 2:
+    if not 0.5 <= rate / wanted <= (4 if clipped else 2):
         return Finding("learning rate", "warning", f"{text}, {rate / wanted:.3g} times what the "
                        f"linear rule gives ({reference[0]:g} for {most}: {wanted:g}).{more}")
-    return Finding("learning rate", "fine", f"{text}; the linear rule gives {wanted:g}.{more}")
+    bears = " Clipped gradients bear more." if rate > 2 * wanted else ""
+    return Finding("learning rate", "fine",
+                   f"{text}; the linear rule gives {wanted:g}.{bears}{more}")
 
 
 def check_weights(backbone: nn.Module, loaded: tuple[tuple[int, int], tuple[int, int]] | None, *,

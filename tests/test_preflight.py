@@ -91,6 +91,15 @@ def test_the_linear_rule(rate, images, severity, words):
     assert found.severity == severity and words in str(found) and "SOLVER.BASE_LR" in str(found)
 
 
+def test_clipped_gradients_bear_a_higher_rate():
+    def look(rate):
+        return check_learning_rate(rate, images=8, reference=(0.02, 16), key="LR", clipped=True)
+
+    assert look(0.03).severity == "fine" and "Clipped gradients bear more" in str(look(0.03))
+    assert look(0.01).severity == "fine" and "Clipped" not in str(look(0.01))
+    assert look(0.05).severity == "warning"
+
+
 def test_accumulation_is_the_remedy_for_small_batches():
     def say(images, parts, rate):
         return check_learning_rate(

@@ -254,9 +254,9 @@ class Trainer(DefaultTrainer):
                                   processes=comm.get_world_size()),
             preflight.check_learning_rate(
                 cfg.SOLVER.BASE_LR, images=cfg.SOLVER.IMS_PER_BATCH, reference=(rate, _IMAGES),
-                key="SOLVER.BASE_LR", parts=parts, accumulation=(
-                    "SOLVER.IMS_PER_BATCH {images} SOLVER.ACCUMULATE {parts} SOLVER.BASE_LR "
-                    "{rate:g}"))]
+                key="SOLVER.BASE_LR", clipped=cfg.SOLVER.CLIP_GRADIENTS.ENABLED, parts=parts,
+                accumulation="SOLVER.IMS_PER_BATCH {images} SOLVER.ACCUMULATE {parts} "
+                             "SOLVER.BASE_LR {rate:g}")]
         if not resumed:
             loaded = (report.backbone, report.heads) if report else None
             findings.append(preflight.check_weights(backbone, loaded, key="MODEL.WEIGHTS"))
