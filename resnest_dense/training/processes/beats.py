@@ -19,6 +19,7 @@ __all__ = ["Beat", "find_fault", "own_beat", "with_place"]
 _WAITING = ("/torch/distributed/", "/torch/autograd/", "/torch/nn/parallel/",
             "/training/processes/ranks.py", "/training/divergence.py")
 _COMPILER = "/torch/_dynamo/convert_frame.py"
+_STILL = 5  # times patience: a slow disk is not at fault
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Beat:
     alone: bool = False  # it is a batch of an evaluation, at whose end alone the others wait for it
     seconds: float = 0.0  # in that step
     late: float = 0.0  # of these, more than the steps before explain
+    still: float = 0.0  # seconds between two steps in which it has not worked
     line: str = ""  # of code that its main thread is in
     waits: bool = False  # for others, there
 
@@ -115,6 +117,12 @@ def _who_is_late(beats: Sequence[Beat], patience: float) -> str:
         rank, beat = alone[0]
         return (f"{_name(rank, beat)} has been {beat.place} for {beat.seconds:.0f} s, in "
                 f"{beat.line}, and the others wait for it.")
+    still = [(rank, beat) for rank, beat in enumerate(beats)
+             if beat.still > _STILL * patience and not beat.waits]
+    if still and all(beat.waits for beat in beats if beat.still <= _STILL * patience):
+        rank, beat = still[0]
+        return (f"{_name(rank, beat)} has done nothing for {beat.still:.0f} s between two steps, "
+                f"in {beat.line}, and the others wait for it.")
     steps = [beat.iteration for beat in beats if beat.iteration is not None and not beat.alone]
     if not late or len(steps) < len(beats):
         return ""

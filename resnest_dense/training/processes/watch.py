@@ -25,6 +25,7 @@ from torch import distributed
 from resnest_dense.errors import ResNeStError, ResNeStValueError
 from resnest_dense.training.processes.beats import Beat, find_fault, own_beat, with_place
 from resnest_dense.training.processes.ranks import from_first, rank, together
+from resnest_dense.training.processes.stillness import Stillness
 
 __all__ = ["Watch", "current_watch", "watched"]
 
@@ -46,7 +47,8 @@ class Watch:
         is waited for where all shares are done."""
 
     def end(self) -> None:
-        """What a process does from here on, such as saving, the others may wait for."""
+        """What a process does from here on, such as saving, the others may wait for, as long as it
+        does anything."""
 
     def evaluates(self, done: int, count: int) -> None:
         """So many batches are done of the ``count`` that are this process's share of an
@@ -123,6 +125,7 @@ class _Company(Watch):
         self._beat = own_beat()
         self._step: _Step | None = None
         self._last: dict[bool, float] = {}  # seconds of the last step: of all, of one alone
+        self._stillness = Stillness()
         self._verdict = ""
         self._asked = False
         self._told, self._left = threading.Event(), threading.Event()
@@ -201,17 +204,20 @@ class _Company(Watch):
 
     def _send(self, **changes: Any) -> None:
         with self._lock:
-            if (step := self._step) is not None:
-                seconds = time.monotonic() - step.began
-                last = self._last.get(step.alone)
-                usual = _FIRST * self.patience if last is None else _SLOWER * last
-                changes |= dict(iteration=step.iteration, alone=step.alone, seconds=seconds,
-                                late=seconds - usual)
-            else:
-                changes |= dict(iteration=None, alone=False, seconds=0.0, late=0.0)
-            beat = replace(self._beat, number=self._beat.number + 1, **changes)
-            self._beat = with_place(beat, threading.main_thread().ident or 0)
-            self._store.set(self._keys[self._rank], self._beat.packed())
+            self._beat = replace(self._beat, number=self._beat.number + 1, **changes)
+            self._store.set(self._keys[self._rank], self._with_step(self._beat).packed())
+
+    def _with_step(self, beat: Beat) -> Beat:
+        step = self._step
+        if step is not None:
+            seconds, last = time.monotonic() - step.began, self._last.get(step.alone)
+            usual = _FIRST * self.patience if last is None else _SLOWER * last
+            beat = replace(beat, iteration=step.iteration, alone=step.alone, seconds=seconds,
+                           late=seconds - usual)
+        beat = with_place(beat, threading.main_thread().ident or 0)
+        if step is None and self._last:  # before the first one, weights may be on their way
+            beat = replace(beat, still=self._stillness.seconds(beat.line))
+        return beat
 
     def _receive(self) -> None:
         beats = [Beat.unpacked(text) for text in self._store.multi_get(self._keys)]

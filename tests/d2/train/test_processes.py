@@ -20,6 +20,7 @@ from run_tool import end_torchrun, start_torchrun
 from resnest_dense.d2.train import make_parser, run
 from resnest_dense.d2.train.evaluation import EvaluationClock
 from resnest_dense.frameworks import framework_of_tool
+from resnest_dense.training import checkpoints
 from resnest_dense.training.processes.slurm import Job, submit
 
 TINY = [*SMALL, "MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.RESNETS.STEM_WIDTH", "8",
@@ -168,6 +169,18 @@ def test_one_that_hangs_in_an_evaluation_ends_the_other_by_its_name(tiny, words,
         assert ranks.end(0)[0] in (1, 2), ranks.said(0)
         assert re.search(rf"Rank 1 \(process {ranks.pid(1)} on \S+\) has been at batch 1 of an "
                          r"evaluation for \d+ s, in hang \(", ranks.said(0)), ranks.said(0)
+
+
+@pytest.mark.long
+def test_one_that_hangs_in_a_checkpoint_ends_the_other_by_its_name(words, tmp_path):
+    def work(rank):
+        checkpoints.seal = lambda path: time.sleep(300)  # rank 0 alone writes
+        train(words("run", "SOLVER.CHECKPOINT_PERIOD", "2"))
+
+    with Ranks(work, tmp_path, RESNEST_DENSE_PATIENCE="3") as ranks:
+        assert ranks.end(1)[0] in (1, 2), ranks.said(1)
+        assert re.search(rf"Rank 0 \(process {ranks.pid(0)} on \S+\) has done nothing for 1\d s "
+                         r"between two steps, in <lambda> \(", ranks.said(1)), ranks.said(1)
 
 
 def test_machines_without_a_common_disk_do_not_go_on(words, tmp_path):

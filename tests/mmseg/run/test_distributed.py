@@ -151,6 +151,17 @@ def test_one_that_hangs_in_an_evaluation_ends_the_other_by_its_name(config, run,
                          r"evaluation for \d+ s, in hang \(", ranks.said(0)), ranks.said(0)
 
 
+def test_one_that_hangs_in_a_checkpoint_ends_the_other_by_its_name(run, tmp_path):
+    def work(rank):
+        checkpoints.seal = lambda path: time.sleep(300)  # rank 0 alone writes
+        run("run", iterations=4)
+
+    with Ranks(work, tmp_path, RESNEST_DENSE_PATIENCE="1") as ranks:
+        assert ranks.end(1)[0] in (1, 2), ranks.said(1)
+        assert re.search(rf"Rank 0 \(process {ranks.pid(0)} on \S+\) has done nothing for \d s "
+                         r"between two steps, in <lambda> \(", ranks.said(1)), ranks.said(1)
+
+
 def test_machines_without_a_common_disk_do_not_go_on(run, tmp_path):
     with Ranks(lambda rank: run(f"disk{rank}", iterations=2), tmp_path) as ranks:
         assert ranks.end() == [0, 0], ranks.said(0)

@@ -144,6 +144,15 @@ def test_a_slow_batch_of_an_evaluation_is_a_fault_where_others_wait_for_it_alone
     assert find_fault([waiting, replace(slow, waits=True)], [0, 0], patience=40) == ""
 
 
+def test_one_that_does_nothing_is_a_fault_where_all_others_wait():
+    still, waiting = Beat("b", 2, "", "", still=201, line="y"), Beat("a", 1, "", "", waits=True)
+    said = "Rank 1 (process 2 on b) has done nothing for 201 s between two steps, in y, and the"
+    assert find_fault([waiting, still], [0, 0], patience=40).startswith(said)
+    for others in (replace(still, still=199), replace(still, waits=True)):
+        assert find_fault([waiting, others], [0, 0], patience=40) == ""
+    assert find_fault([replace(waiting, waits=False), still], [0, 0], patience=40) == ""
+
+
 def test_patience_is_a_number(monkeypatch, tmp_path):
     def work(rank):
         with joined(find_launch(), cuda=False), watched():
