@@ -21,7 +21,7 @@ from resnest_dense.base.runs import class_order
 from resnest_dense.config_errors import explained
 from resnest_dense.configs import find_any_config
 from resnest_dense.d2.checkpointer import load_weights
-from resnest_dense.d2.classes import Classes, describe_set, read_classes, trained_classes
+from resnest_dense.d2.classes import Classes, read_classes, trained_classes
 from resnest_dense.d2.config import get_cfg, load_lazy_config, load_yaml_config
 from resnest_dense.errors import ResNeStError, ResNeStValueError, listed
 from resnest_dense.published import find_experiment
@@ -130,19 +130,18 @@ class DetectionPredictor:
 
 def _find_classes(detector: Detector, checkpoint: str, file: str | Path | None) -> Classes:
     trained = trained_classes(checkpoint)
-    sets = {str(file): read_classes(file)} if file else {
-        describe_set(name): Classes.from_metadata(metadata) for name in detector.datasets
-        if (metadata := MetadataCatalog.get(name)).get("thing_classes")}
-    found = trained
-    for source, given in sets.items():
-        if trained and given:
-            order = class_order(trained.names, given.names, sides=(checkpoint, source), remedy=(
-                "Give the classes that it was trained on, or the config.yaml beside it."))
-            if order:
-                _logger.warning("%s has the classes in another order than %s: mapped by name.",
-                                checkpoint, source)
-                given = given.ordered_as(trained.names, order)  # their ids are what is written
-        found = given if file else found or given
+    if file:
+        found = read_classes(file)
+        if trained and found and (order := class_order(
+                trained.names, found.names, sides=(checkpoint, str(file)),
+                remedy="Give the classes that it was trained on.")):
+            _logger.warning("%s has the classes in another order than %s: mapped by name.",
+                            checkpoint, file)
+            found = found.ordered_as(trained.names, order)  # their ids are what is written
+    else:  # A config may name COCO only because detectron2's defaults do.
+        found = trained or next((
+            Classes.from_metadata(metadata) for name in detector.datasets
+            if (metadata := MetadataCatalog.get(name)).get("thing_classes")), None)
     if found is None:
         raise ResNeStError(f"The class names of {checkpoint} are unknown: there is no classes.json "
                            f"beside it, and none of the config's data sets "

@@ -236,6 +236,10 @@ def test_class_names_come_from_a_file_that_is_named(trained, shapes, tmp_path):
     write_classes(tmp_path, Classes((1,), ("alone",)))  # the checkpoint knows its own
     known = DetectionPredictor(*here, device="cpu")
     assert dict(zip(known.classes.ids, known.classes.names)) == CATEGORIES
+    # Whatever set the config names: here the one of detectron2's defaults.
+    other = DetectionPredictor(*here, device="cpu", overrides=[
+        "DATASETS.TRAIN", "('coco_2017_train',)", "DATASETS.TEST", "('coco_2017_val',)"])
+    assert other.classes == known.classes
     # A file that has them in another order gives its own ids, by name.
     turned = json.loads(shapes[1].read_text())["categories"]
     ids = {one["name"]: 100 - one["id"] for one in turned}
