@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from detectron2.config import LazyConfig, instantiate
 from detectron2.data.datasets.builtin_meta import COCO_CATEGORIES
 from detectron2.modeling import build_model
+from forks import run_forked
 from peers import official_network
 
 from resnest_dense.configs import find_config, list_configs
@@ -128,20 +128,20 @@ SMALL = ["train.device=cpu", "train.max_iter=2", "train.log_period=1",
 def run_stock_tool(config, folder, datasets, *arguments):
     if not STOCK_TOOL.is_file():
         pytest.skip(f"detectron2's own tools are not in {STOCK_TOOL.parent}: run `make install`")
-    process = subprocess.run(
-        [sys.executable, "-W", "ignore", str(STOCK_TOOL), "--config-file", str(config), *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=240,
-        env={**os.environ, "DETECTRON2_DATASETS": str(datasets), "OMP_NUM_THREADS": "1"},
-    )
-    return process.returncode, process.stdout + process.stderr
+    argv = [str(STOCK_TOOL), "--config-file", str(config), *arguments]
+    code = (f"import runpy, sys\nsys.argv = {argv}\n"
+            "runpy.run_path(sys.argv[0], run_name='__main__')")
+    [said] = run_forked({"tool": code}, cwd=folder, env={
+        **os.environ, "DETECTRON2_DATASETS": str(datasets)}).values()
+    assert not said
+    return Path(folder, "output/log.txt").read_text()
 
 
 def test_detectron2s_own_tool_trains_and_evaluates(tmp_path, as_coco):
     """From a raw file of the official torch network, whose names are not detectron2's."""
     config = find_config("lazy/resnest50_mask_rcnn", "detectron2")
     torch.save(official_network("resnest14").state_dict(), tmp_path / "resnest14.pth")
-    code, output = run_stock_tool(config, tmp_path, as_coco, *SMALL,
-                                  "train.init_checkpoint=resnest14.pth")
-    assert code == 0, output
+    output = run_stock_tool(config, tmp_path, as_coco, *SMALL,
+                            "train.init_checkpoint=resnest14.pth")
     assert "backbone 100%" in output and (tmp_path / "output/model_final.pth").is_file()
     assert "Evaluation results for bbox" in output and "Evaluation results for segm" in output
