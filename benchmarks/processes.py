@@ -169,6 +169,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     rows = []
     for what in (*EVENTS, None):
         for tool in (detection, segmentation):

@@ -178,6 +178,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     path = args.out / "reliability.json"
     known = json.loads(path.read_text()) if path.exists() else []
