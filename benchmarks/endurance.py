@@ -118,7 +118,6 @@ def main():
     parser.add_argument("--frameworks", nargs="+", default=["detectron2", "mmseg"])
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     made = {
         "detectron2": lambda: Detection(

@@ -8,7 +8,6 @@ there, something happens to rank 1; told are the seconds until the other has end
 
 import argparse
 import contextlib
-import json
 import os
 import re
 import signal
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.record import put_section
+from benchmarks.record import put_section, write_cases
 from demo.mini_coco import write_mini_coco
 from demo.tiny_labels import CONFIG, write_tiny_labels
 from resnest_dense.analysis import describe_machine
@@ -169,7 +168,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
     rows = []
     for what in (*EVENTS, None):
         for tool in (detection, segmentation):
@@ -177,7 +175,7 @@ def main():
                 row = lose(tool, what, Path(folder)) if what else restart(tool, Path(folder))
             rows.append({**row, "machine": describe_machine()})
             print(rows[-1], flush=True)
-            (args.out / "processes.json").write_text(json.dumps(rows, indent=1) + "\n")
+            write_cases(args.out / "processes.json", rows)
             put_section(args.out / "reliability.md", "Processes that are lost or hang", page(rows))
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-__all__ = ["load_cases", "put_section", "save_case"]
+__all__ = ["load_cases", "put_section", "save_case", "write_cases"]
 
 
 def load_cases(path: Path) -> list[dict]:
@@ -35,9 +35,14 @@ def save_case(path: Path, case: dict, key: tuple[str, ...]) -> list[dict]:
             break
     else:
         cases.append(case)
+    write_cases(path, cases)
+    return cases
+
+
+def write_cases(path: Path, cases: list[dict]) -> None:
+    """Writes the file anew, and makes its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(cases, indent=1) + "\n")
-    return cases
 
 
 def put_section(path: Path, title: str, text: str) -> None:

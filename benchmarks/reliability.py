@@ -11,7 +11,6 @@ checkpoint must be those of the run that was left alone, bit for bit.
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import shutil
@@ -24,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.record import put_section
+from benchmarks.record import load_cases, put_section, write_cases
 from benchmarks.reliability_cases import CASES
 from resnest_dense.analysis import describe_machine
 
@@ -178,16 +177,14 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     path = args.out / "reliability.json"
-    known = json.loads(path.read_text()) if path.exists() else []
-    rows = {row["case"]: row for row in known}
+    rows = {row["case"]: row for row in load_cases(path)}
     for name in args.cases:
         with tempfile.TemporaryDirectory(prefix="reliability_") as folder:
             for row in soak(CASES[name], args.kills, Path(folder), random.Random(args.seed)):
                 rows[name] = row
-                path.write_text(json.dumps([*rows.values()], indent=1) + "\n")
+                write_cases(path, [*rows.values()])
                 put_section(args.out / "reliability.md", "", page([*rows.values()]))
                 if row["different"]:
                     sys.exit(f"{name} is not bit-identical: {row['different'][:5]}")

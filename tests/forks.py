@@ -31,6 +31,12 @@ def run_forked(cases, *, preload=(), cwd=".", env=None):
     return json.loads(said.splitlines()[-1])
 
 
+def as_command(script, *words):
+    """The code that runs a script with these arguments, as the command line does."""
+    argv = [str(word) for word in (script, *words)]
+    return f"import runpy, sys\nsys.argv = {argv}\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+
+
 @functools.cache
 def _parent():
     """One for all tests of this process, and ended by the end of it."""

@@ -51,7 +51,8 @@ class FoldedConv2d(nn.Conv2d):
     """
 
     def __init__(self, conv: nn.Conv2d, norm: nn.Module | None = None, *, relu: bool):
-        # A convolution's attributes have wider types than its arguments.
+        # A convolution's attributes have wider types than its arguments. Nothing is drawn or
+        # allocated: both parameters are replaced below.
         geometry: tuple[Any, Any, Any, Any, int] = (conv.kernel_size, conv.stride, conv.padding,
                                                     conv.dilation, conv.groups)
         super().__init__(conv.in_channels, conv.out_channels, *geometry, bias=True, device="meta")

@@ -10,7 +10,7 @@ import torch
 from detectron2.config import LazyConfig, instantiate
 from detectron2.data.datasets.builtin_meta import COCO_CATEGORIES
 from detectron2.modeling import build_model
-from forks import run_forked
+from forks import as_command, run_forked
 from peers import official_network
 
 from resnest_dense.configs import find_config, list_configs
@@ -128,9 +128,7 @@ SMALL = ["train.device=cpu", "train.max_iter=2", "train.log_period=1",
 def run_stock_tool(config, folder, datasets, *arguments):
     if not STOCK_TOOL.is_file():
         pytest.skip(f"detectron2's own tools are not in {STOCK_TOOL.parent}: run `make install`")
-    argv = [str(STOCK_TOOL), "--config-file", str(config), *arguments]
-    code = (f"import runpy, sys\nsys.argv = {argv}\n"
-            "runpy.run_path(sys.argv[0], run_name='__main__')")
+    code = as_command(STOCK_TOOL, "--config-file", config, *arguments)
     [said] = run_forked({"tool": code}, cwd=folder, env={
         **os.environ, "DETECTRON2_DATASETS": str(datasets)}).values()
     assert not said

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from forks import run_forked
+from forks import as_command, run_forked
 from peers import official_network
 
 ROOT = Path(__file__).parents[2]
@@ -20,12 +20,6 @@ globals().update(__import__("resnest_dense.mmseg").mmseg.shipped_config(
     "resnest14_deeplabv3_ade20k"))
 
 '''
-RUN = """
-import os, runpy, sys
-os.chdir({folder!r})
-sys.argv = {argv!r}
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 
 
 @pytest.fixture
@@ -42,10 +36,6 @@ def installed(tmp_path, monkeypatch):
     return site
 
 
-def command(folder, tool, *arguments):
-    return RUN.format(folder=str(folder), argv=[str(TOOLS / tool), *map(str, arguments)])
-
-
 @pytest.fixture
 def empty(installed, config, tmp_path):
     """A folder to work in; the config inherits from what is installed."""
@@ -59,12 +49,12 @@ def empty(installed, config, tmp_path):
 
 def test_train_resume_and_test(config, empty, tmp_path):
     failures = run_forked({
-        "train": command(empty, "train.py", config, "--work-dir", tmp_path / "run"),
-        "resume": command(empty, "train.py", config, "--work-dir", tmp_path / "run", "--resume",
-                          "--cfg-options", "train_cfg.max_iters=3"),
-        "test": command(empty, "test.py", config, tmp_path / "run" / "iter_2.pth", "--tta",
-                        "--work-dir", tmp_path / "tested"),
-    })
+        "train": as_command(TOOLS / "train.py", config, "--work-dir", tmp_path / "run"),
+        "resume": as_command(TOOLS / "train.py", config, "--work-dir", tmp_path / "run", "--resume",
+                             "--cfg-options", "train_cfg.max_iters=3"),
+        "test": as_command(TOOLS / "test.py", config, tmp_path / "run" / "iter_2.pth", "--tta",
+                           "--work-dir", tmp_path / "tested"),
+    }, cwd=empty)
     assert failures == dict.fromkeys(failures, "")
 
 
@@ -86,15 +76,15 @@ del tiny
     raw = tmp_path / "raw14.pth"
     torch.save(official_network("resnest14").state_dict(), raw)
     failures = run_forked({
-        "load_from": command(empty, "train.py", config, "--work-dir", tmp_path / "from",
-                             "--cfg-options", f"load_from={raw}", "custom_hooks=[]",
-                             "optim_wrapper.optimizer.lr=0"),
-        "pure": command(empty, "train.py", pure, "--work-dir", tmp_path / "pure"),
+        "load_from": as_command(TOOLS / "train.py", config, "--work-dir", tmp_path / "from",
+                                "--cfg-options", f"load_from={raw}", "custom_hooks=[]",
+                                "optim_wrapper.optimizer.lr=0"),
+        "pure": as_command(TOOLS / "train.py", pure, "--work-dir", tmp_path / "pure"),
         # with the config that the run has written, which is in text form
-        "pure tested": command(empty, "test.py", tmp_path / "pure" / "pure.py",
-                               tmp_path / "pure" / "iter_1.pth", "--work-dir",
-                               tmp_path / "pure-tested"),
-    })
+        "pure tested": as_command(TOOLS / "test.py", tmp_path / "pure" / "pure.py",
+                                  tmp_path / "pure" / "iter_1.pth", "--work-dir",
+                                  tmp_path / "pure-tested"),
+    }, cwd=empty)
     assert failures == dict.fromkeys(failures, "")
     assert (tmp_path / "pure" / "iter_1.pth").is_file()
     trained = torch.load(tmp_path / "from" / "iter_2.pth", weights_only=False)["state_dict"]
